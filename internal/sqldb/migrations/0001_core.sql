@@ -1,0 +1,114 @@
+-- +goose Up
+
+-- One row that readiness writes to: a database that cannot commit is not ready.
+CREATE TABLE heartbeat (id BIGINT PRIMARY KEY, beats BIGINT NOT NULL);
+INSERT INTO heartbeat (id, beats) VALUES (1, 0);
+
+CREATE TABLE conversations (
+    id         TEXT PRIMARY KEY,
+    actor      TEXT NOT NULL,
+    agent_id   TEXT NOT NULL,
+    title      TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX conversations_by_actor ON conversations (actor, updated_at, id);
+
+CREATE TABLE messages (
+    id              TEXT PRIMARY KEY,
+    conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    actor           TEXT NOT NULL,
+    parent_id       TEXT,
+    seq             BIGINT NOT NULL,  -- order of creation within the conversation
+    role            TEXT NOT NULL,
+    content         TEXT NOT NULL,    -- JSON: a string or a list of content parts
+    items           TEXT NOT NULL,    -- JSON: the answer's output items (Responses vocabulary)
+    status          TEXT NOT NULL,
+    stopped_by      TEXT NOT NULL,
+    error_code      TEXT NOT NULL,
+    error_message   TEXT NOT NULL,
+    agent_id        TEXT NOT NULL,
+    trace_id        TEXT NOT NULL,    -- the answer's client_request_id, or a foreign id that was imported
+    trace_summary   TEXT NOT NULL,    -- JSON, empty while unknown
+    created_at      BIGINT NOT NULL,
+    updated_at      BIGINT NOT NULL,
+    UNIQUE (conversation_id, seq)
+);
+CREATE INDEX messages_streaming ON messages (status) WHERE status = 'streaming';
+
+-- The name of every answer and the way to its trace. A link outlives the text
+-- it belongs to, so it has no foreign key.
+CREATE TABLE links (
+    client_request_id TEXT PRIMARY KEY,
+    actor             TEXT NOT NULL,  -- owner; empty for a foreign id, which belongs to nobody
+    agent_id          TEXT NOT NULL,
+    agent_version     TEXT NOT NULL,
+    experiment_id     TEXT NOT NULL,
+    conversation_id   TEXT NOT NULL,
+    message_id        TEXT NOT NULL,
+    trace_by          TEXT NOT NULL,  -- agent, gateway or foreign
+    status            TEXT NOT NULL,  -- of the answer: streaming, completed, stopped, failed
+    trace_id          TEXT NOT NULL,  -- MLflow's id once it is settled; first writer wins
+    told_trace_id     TEXT NOT NULL,  -- what the agent's stream said
+    started_at        BIGINT NOT NULL,
+    ended_at          BIGINT NOT NULL,
+    recorded_at       BIGINT NOT NULL -- when our own trace was recorded; 0 = not (yet)
+);
+CREATE INDEX links_by_conversation ON links (conversation_id);
+
+-- What the recorder needs to write an answer's trace. It goes once the trace is
+-- recorded and, without its texts, when the conversation is deleted.
+CREATE TABLE turns (
+    client_request_id TEXT PRIMARY KEY,
+    record            TEXT NOT NULL   -- JSON, gateway.Record
+);
+
+CREATE TABLE feedback (
+    id                TEXT PRIMARY KEY,
+    target            TEXT NOT NULL,
+    kind              TEXT NOT NULL,
+    name              TEXT NOT NULL,
+    actor             TEXT NOT NULL,
+    source_id         TEXT NOT NULL,
+    value             TEXT NOT NULL,  -- JSON
+    rationale         TEXT NOT NULL,
+    reasons           TEXT NOT NULL,  -- JSON list
+    metadata          TEXT NOT NULL,  -- JSON object of strings
+    version           BIGINT NOT NULL,
+    withdrawn         BOOLEAN NOT NULL,
+    delivery          TEXT NOT NULL,
+    delivery_reason   TEXT NOT NULL,
+    delivered_version BIGINT NOT NULL,
+    trace_id          TEXT NOT NULL,  -- where it was delivered to
+    assessment_id     TEXT NOT NULL,
+    conversation_id   TEXT NOT NULL,
+    created_at        BIGINT NOT NULL,
+    updated_at        BIGINT NOT NULL,
+    UNIQUE (target, kind, name, actor, source_id)
+);
+CREATE INDEX feedback_by_time ON feedback (created_at, id);
+CREATE INDEX feedback_by_conversation ON feedback (conversation_id);
+
+CREATE TABLE jobs (
+    kind        TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    version     BIGINT NOT NULL,      -- grows with each enqueue; a worker settles only what it saw
+    state       TEXT NOT NULL,        -- waiting, leased or failed
+    not_before  BIGINT NOT NULL,
+    attempts    BIGINT NOT NULL,
+    lease_token TEXT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    last_error  TEXT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    PRIMARY KEY (kind, key)
+);
+CREATE INDEX jobs_due ON jobs (state, not_before);
+
+-- +goose Down
+DROP TABLE jobs;
+DROP TABLE feedback;
+DROP TABLE turns;
+DROP TABLE links;
+DROP TABLE messages;
+DROP TABLE conversations;
+DROP TABLE heartbeat;

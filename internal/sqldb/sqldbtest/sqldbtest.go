@@ -1,0 +1,94 @@
+// Package sqldbtest gives tests real databases: a SQLite file of their own and a
+// PostgreSQL schema of their own. There is no fake; a store is tested on both
+// engines or not at all.
+//
+// PostgreSQL comes from the DSN in THUMBPRINT_TEST_POSTGRES, else from a cluster
+// started here from the installed binaries. In CI its absence is a failure.
+package sqldbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+)
+
+// Each runs fn as a subtest on an empty, migrated database of every engine.
+func Each(t *testing.T, fn func(t *testing.T, db *sqldb.DB)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { fn(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, Postgres(t)) })
+}
+
+// SQLite opens an empty SQLite database that ends with the test.
+func SQLite(t testing.TB) *sqldb.DB {
+	t.Helper()
+	return Open(t, SQLiteURL(t))
+}
+
+// SQLiteURL returns the url of a SQLite file that ends with the test, for tests
+// that open it themselves, or more than once.
+func SQLiteURL(t testing.TB) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+}
+
+// Postgres opens an empty PostgreSQL schema that ends with the test.
+func Postgres(t testing.TB) *sqldb.DB {
+	t.Helper()
+	return Open(t, PostgresURL(t))
+}
+
+// Open opens url and closes it with the test.
+func Open(t testing.TB, url string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(context.Background(), url, nil)
+	if err != nil {
+		t.Fatalf("open %s: %v", sqldb.Redact(url), err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close %s: %v", sqldb.Redact(url), err)
+		}
+	})
+	return db
+}
+
+// PostgresURL makes an empty schema and returns a url whose connections use it.
+func PostgresURL(t testing.TB) string {
+	t.Helper()
+	dsn := cluster(t)
+	schema := "t_" + randomHex()
+	admin, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatalf("open PostgreSQL: %v", err)
+	}
+	t.Cleanup(func() {
+		if _, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
+			t.Errorf("drop schema: %v", err)
+		}
+		_ = admin.Close()
+	})
+	if _, err := admin.Exec("CREATE SCHEMA " + schema); err != nil {
+		t.Fatalf("create schema: %v", err)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatalf("THUMBPRINT_TEST_POSTGRES must be a postgres:// url: %v", err)
+	}
+	q := u.Query()
+	q.Set("search_path", schema)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+func randomHex() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
