@@ -1,0 +1,173 @@
+package sse
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNoStreaming says that the ResponseWriter cannot flush, so that events
+// would be held back. It is returned before anything was written: the caller
+// can still answer with a status.
+var ErrNoStreaming = errors.New("response writer cannot flush")
+
+// Writer writes events to one HTTP response, each flushed as it is written. It
+// is not safe for concurrent use: a keep-alive timer and the events must be
+// served by one goroutine.
+//
+// After an error the stream is broken and every further call returns the same
+// error, except for a value that was refused before anything was written.
+type Writer struct {
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+	begun   bool
+	err     error
+	buf     []byte
+}
+
+// NewWriter returns a Writer to w. The header fields of an event stream are set
+// with the first write, beside those the caller has set; until then the caller
+// may still answer otherwise. writeTimeout is the longest one event may take to
+// be handed to the network, after which the stream is broken; 0 means no limit.
+func NewWriter(w http.ResponseWriter, writeTimeout time.Duration) *Writer {
+	return &Writer{w: w, rc: http.NewResponseController(w), timeout: writeTimeout}
+}
+
+// Event writes an event that has data only. Data with line ends is written as
+// several data lines, as the standard has it; a client gets them back as LF.
+func (w *Writer) Event(data []byte) error {
+	w.buf = appendData(w.buf[:0], data)
+	return w.flush()
+}
+
+// EventID is Event with the id that a client sends back as Last-Event-ID when
+// it reconnects.
+func (w *Writer) EventID(id int64, data []byte) error {
+	w.buf = append(w.buf[:0], "id: "...)
+	w.buf = strconv.AppendInt(w.buf, id, 10)
+	w.buf = append(w.buf, '\n')
+	w.buf = appendData(w.buf, data)
+	return w.flush()
+}
+
+// Write writes any event. A Type or ID that cannot be written as one line (it
+// holds CR or LF, or the ID a NUL, which clients ignore) is refused with an
+// error, and the stream can go on without it.
+func (w *Writer) Write(e Event) error {
+	if strings.ContainsAny(e.Type, "\r\n") {
+		return fmt.Errorf("write event: type %q has a line end", e.Type)
+	}
+	if strings.ContainsAny(e.ID, "\r\n\x00") {
+		return fmt.Errorf("write event: id %q has a line end or NUL", e.ID)
+	}
+	w.buf = w.buf[:0]
+	if e.Type != "" {
+		w.buf = append(w.buf, "event: "...)
+		w.buf = append(w.buf, e.Type...)
+		w.buf = append(w.buf, '\n')
+	}
+	if e.ID != "" {
+		w.buf = append(w.buf, "id: "...)
+		w.buf = append(w.buf, e.ID...)
+		w.buf = append(w.buf, '\n')
+	}
+	w.buf = appendData(w.buf, e.Data)
+	return w.flush()
+}
+
+// Comment writes a comment, which clients ignore: a sign of life for proxies
+// that end silent connections.
+func (w *Writer) Comment(text string) error {
+	w.buf = appendLines(w.buf[:0], ": ", []byte(text))
+	w.buf = append(w.buf, '\n')
+	return w.flush()
+}
+
+func appendData(b, data []byte) []byte {
+	return append(appendLines(b, "data: ", data), '\n')
+}
+
+// appendLines writes text with the prefix before each of its lines, so that no
+// line end in it can begin another field.
+func appendLines(b []byte, prefix string, text []byte) []byte {
+	for {
+		end := lineEnd(text)
+		if end < 0 {
+			b = append(b, prefix...)
+			b = append(b, text...)
+			return append(b, '\n')
+		}
+		b = append(b, prefix...)
+		b = append(b, text[:end]...)
+		b = append(b, '\n')
+		if bytes.HasPrefix(text[end:], []byte("\r\n")) {
+			end++
+		}
+		text = text[end+1:]
+	}
+}
+
+// flush sends buf as one write.
+func (w *Writer) flush() error {
+	if w.err != nil {
+		return w.err
+	}
+	if w.err = w.send(); w.err != nil {
+		return w.err
+	}
+	if cap(w.buf) > keepBuffer {
+		w.buf = nil
+	}
+	return nil
+}
+
+func (w *Writer) send() error {
+	if !w.begun {
+		if !canFlush(w.w) {
+			return ErrNoStreaming
+		}
+		w.begun = true
+		setHeaders(w.w.Header())
+	}
+	if w.timeout > 0 {
+		err := w.rc.SetWriteDeadline(time.Now().Add(w.timeout))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return fmt.Errorf("set write deadline: %w", err)
+		}
+	}
+	if _, err := w.w.Write(w.buf); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if err := w.rc.Flush(); err != nil {
+		return fmt.Errorf("flush event: %w", err)
+	}
+	return nil
+}
+
+// setHeaders sets what makes a response an event stream that nobody on the way
+// keeps or holds back (X-Accel-Buffering is nginx's word for that).
+func setHeaders(h http.Header) {
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+}
+
+// canFlush reports whether http.ResponseController could flush w, without doing
+// it: a flush would send the header.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch t := w.(type) {
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
+}
