@@ -1,0 +1,227 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// idPattern keeps agent ids and dimension names usable in URLs, headers, tags
+// and MLflow's filter language without escaping.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// The words of trace.send (package agent gives them their meaning, and the
+// default where the file says nothing) and of trace.find.
+var (
+	sendWays = []string{"custom_inputs", "header", "metadata", "top_level", "context", "return_trace", "return_trace_header"}
+	findWays = []string{"stream", "client_request_id", "session"}
+)
+
+const (
+	defaultGiveUp = 10 * time.Minute
+	demoID        = "demo"
+)
+
+// recordedBy is who records the trace of an agent of this protocol, when the
+// file does not say: agents built with MLflow trace themselves.
+func recordedBy(protocol string) string {
+	if protocol == ProtocolResponses || protocol == ProtocolChatAgent {
+		return TraceByAgent
+	}
+	return TraceByGateway
+}
+
+// agents completes and checks every agent; none at all means the demo agent.
+func (l *loader) agents() {
+	if len(l.Agents) == 0 {
+		l.Agents = []Agent{{ID: demoID, Name: "Demo assistant", Protocol: ProtocolDemo,
+			Description: "Built in, rule-based, no language model and no network: for trying things out.",
+			Experiment:  "thumbprint-demo"}}
+	}
+	seen := map[string]bool{}
+	for i := range l.Agents {
+		a, path := &l.Agents[i], fmt.Sprintf("agents[%d]", i)
+		switch {
+		case a.ID == "":
+			l.bad(path, "an agent has no id")
+		case !idPattern.MatchString(a.ID):
+			l.bad(path+".id", fmt.Sprintf("id %q must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit", a.ID))
+		case seen[a.ID]:
+			l.bad(path+".id", fmt.Sprintf("id %q is used twice", a.ID))
+		}
+		seen[a.ID] = true
+		l.agent(path, a)
+	}
+}
+
+func (l *loader) agent(path string, a *Agent) {
+	a.Name = first(a.Name, a.ID)
+	if a.Protocol == "" {
+		l.bad(path, "agent "+a.ID+" has no protocol; it is one of responses, chat_agent, chat_completions, demo")
+	} else {
+		l.oneOf(path+".protocol", a.Protocol, ProtocolResponses, ProtocolChatAgent, ProtocolChatCompletions, ProtocolDemo)
+	}
+	l.agentURL(path, a)
+	l.agentAuth(path, a)
+	l.experiment(path, a)
+	l.trace(path, a)
+	if a.Feedback != nil {
+		l.dimensions(path+".feedback.dimensions", a.Feedback.Dimensions)
+	}
+}
+
+func (l *loader) agentURL(path string, a *Agent) {
+	switch {
+	case a.Protocol == ProtocolDemo:
+		if a.URL != "" || a.Model != "" {
+			l.bad(path, "agent "+a.ID+" speaks demo, which has no url and no model")
+		}
+	case a.URL == "":
+		l.bad(path, "agent "+a.ID+" has no url")
+	case !isHTTPURL(a.URL):
+		l.bad(path+".url", fmt.Sprintf("url of agent %s must be http(s)://…, not %q", a.ID, scheme(a.URL)))
+	case hasUserinfo(a.URL):
+		l.bad(path+".url", "url of agent "+a.ID+" holds a user name; use auth: {type: bearer, token_env: NAME}")
+	case a.Protocol == ProtocolChatCompletions && a.Model == "":
+		l.bad(path, "agent "+a.ID+" has no model, which chat_completions wants")
+	}
+}
+
+func (l *loader) agentAuth(path string, a *Agent) {
+	a.Auth.Type = first(a.Auth.Type, "none")
+	switch a.Auth.Type {
+	case "none":
+		if a.Auth.TokenEnv != "" {
+			l.bad(path+".auth.token_env", "token_env needs type: bearer")
+		}
+	case "bearer":
+		l.bearer(path, a)
+	case "databricks", "forward_user":
+		l.bad(path+".auth.type", "auth type "+a.Auth.Type+" is not available yet; none and bearer are")
+	default:
+		l.oneOf(path+".auth.type", a.Auth.Type, "none", "bearer")
+	}
+}
+
+func (l *loader) bearer(path string, a *Agent) {
+	if a.Auth.TokenEnv == "" {
+		l.bad(path+".auth", "auth type bearer needs token_env, the name of the variable that holds the token")
+		return
+	}
+	a.Auth.Token = l.secret(a.Auth.TokenEnv)
+	switch {
+	case a.Auth.Token == "":
+		l.bad(path+".auth.token_env", a.Auth.TokenEnv+" is not set in the environment")
+	case strings.ContainsFunc(string(a.Auth.Token), func(r rune) bool { return r <= ' ' || r > '~' }):
+		l.bad(path+".auth.token_env", a.Auth.TokenEnv+" holds a space, a line end or another character that no token has")
+	}
+}
+
+func (l *loader) experiment(path string, a *Agent) {
+	switch {
+	case a.ExperimentID != "" && a.Experiment != "":
+		l.bad(path, "agent "+a.ID+" has both mlflow_experiment_id and mlflow_experiment; keep one")
+	case a.ExperimentID != "" || a.Experiment != "":
+	case a.Protocol == ProtocolDemo:
+		a.Experiment = "thumbprint-demo"
+	case l.MLflow.TrackingURI == "databricks":
+		l.bad(path, "agent "+a.ID+" needs mlflow_experiment_id or mlflow_experiment")
+	default:
+		a.ExperimentID = "0" // MLflow's own default experiment
+	}
+}
+
+func (l *loader) trace(path string, a *Agent) {
+	t := &a.Trace
+	t.By = first(t.By, recordedBy(a.Protocol))
+	l.oneOf(path+".trace.by", t.By, TraceByAgent, TraceByGateway)
+	if a.Protocol == ProtocolDemo && t.By == TraceByAgent {
+		l.bad(path+".trace.by", "the demo agent records no traces; trace.by is gateway")
+	}
+	if t.Find == nil {
+		t.Find = findWays
+	}
+	l.words(path+".trace.send", t.Send, sendWays)
+	l.words(path+".trace.find", t.Find, findWays)
+	if t.GiveUpAfter.Duration == 0 {
+		t.GiveUpAfter.Duration = defaultGiveUp
+	}
+	if t.GiveUpAfter.Duration < time.Second {
+		l.bad(path+".trace.give_up_after", "give_up_after must be at least 1s")
+	}
+}
+
+func (l *loader) words(path string, given, allowed []string) {
+	for i, w := range given {
+		if l.oneOf(path, w, allowed...) && slices.Contains(given[:i], w) {
+			l.bad(path, fmt.Sprintf("%q stands twice", w))
+		}
+	}
+}
+
+func (l *loader) dimensions(path string, dims []Dimension) {
+	for i, d := range dims {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if !idPattern.MatchString(d.Name) {
+			l.bad(at, fmt.Sprintf("dimension name %q must be 1 to 64 of A-Z a-z 0-9 . _ -", d.Name))
+		}
+		if slices.ContainsFunc(dims[:i], func(o Dimension) bool { return o.Name == d.Name }) {
+			l.bad(at+".name", fmt.Sprintf("dimension %q stands twice", d.Name))
+		}
+		l.dimension(at, d)
+	}
+}
+
+func (l *loader) dimension(at string, d Dimension) {
+	if !l.oneOf(at+".type", d.Type, "boolean", "number", "category", "multi_category", "text") {
+		return
+	}
+	number := d.Type == "number"
+	category := d.Type == "category" || d.Type == "multi_category"
+	switch {
+	case !number && (d.Min != nil || d.Max != nil || d.Step != nil):
+		l.bad(at, "min, max and step belong to type number, not "+d.Type)
+	case !category && len(d.Categories) > 0:
+		l.bad(at, "categories belong to type category or multi_category, not "+d.Type)
+	case category && len(d.Categories) == 0:
+		l.bad(at, "type "+d.Type+" needs categories")
+	case d.Type != "boolean" && len(d.Reasons.Up)+len(d.Reasons.Down) > 0:
+		l.bad(at, "reasons belong to type boolean, not "+d.Type)
+	}
+	if number {
+		l.bounds(at, d)
+	}
+	for _, list := range [][]string{d.Categories, d.Reasons.Up, d.Reasons.Down} {
+		l.keys(at, list)
+	}
+}
+
+func (l *loader) bounds(at string, d Dimension) {
+	for _, f := range []*float64{d.Min, d.Max, d.Step} {
+		if f != nil && (math.IsNaN(*f) || math.IsInf(*f, 0)) {
+			l.bad(at, "min, max and step must be finite numbers")
+			return
+		}
+	}
+	if d.Min != nil && d.Max != nil && *d.Min >= *d.Max {
+		l.bad(at, "min must be below max")
+	}
+	if d.Step != nil && *d.Step <= 0 {
+		l.bad(at, "step must be above 0")
+	}
+}
+
+// keys checks a list of words that end up as stored keys.
+func (l *loader) keys(at string, list []string) {
+	for i, k := range list {
+		if strings.TrimSpace(k) == "" || len(k) > 100 {
+			l.bad(at, fmt.Sprintf("%q must have 1 to 100 characters", k))
+		}
+		if slices.Contains(list[:i], k) {
+			l.bad(at, fmt.Sprintf("%q stands twice", k))
+		}
+	}
+}
