@@ -38,8 +38,14 @@ type source struct {
 }
 
 // decodeFile fills c from the YAML text and returns where each value stands.
-func decodeFile(name string, text []byte, c *Config) (source, []string) {
-	src := source{name: name, lines: map[string]int{}}
+func decodeFile(name string, text []byte, c *Config) (src source, problems []string) {
+	src = source{name: name, lines: map[string]int{}}
+	// The YAML library panics on some broken input (found by FuzzLoad).
+	defer func() {
+		if recover() != nil {
+			problems = []string{name + ": this is not readable as YAML"}
+		}
+	}()
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return src, []string{src.explain(err)}
