@@ -1,0 +1,58 @@
+# What is checked. Versions of tools that run through `go run` are pinned here.
+
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK=golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+go_format_and_vet() {
+  local unformatted
+  unformatted=$(git ls-files -z --cached --others --exclude-standard -- '*.go' | xargs -0r gofmt -l)
+  [[ -z $unformatted ]] || die "not formatted (gofmt -w): $unformatted"
+  logged go vet ./...
+}
+
+go_staticcheck() { logged go run "$STATICCHECK" ./...; }
+
+# Exit 3 means found; a database out of reach is said aloud and is no failure, since it says nothing about the code.
+go_govulncheck() {
+  local code=0
+  timeout 120 go run "$GOVULNCHECK" ./... >"$CURRENT_LOG" 2>&1 || code=$?
+  if [[ $code -eq 0 ]]; then
+    tail -n 3 "$CURRENT_LOG"
+  elif grep -qE 'fetching vulnerabilities|dial tcp|no such host|connection refused|i/o timeout' "$CURRENT_LOG" || [[ $code -eq 124 ]]; then
+    say "   NOT CHECKED: the vulnerability database cannot be reached from here"
+  else
+    cat "$CURRENT_LOG"
+    return 1
+  fi
+}
+
+web_checks() {
+  logged npm --prefix web run --silent check
+  logged npm --prefix web run --silent lint
+  logged npm --prefix web run --silent test
+  forbid_skips 'skipped' "$CURRENT_LOG"
+}
+
+web_stale_build() {
+  quiet npm --prefix web run build
+  local changed
+  changed=$(git status --porcelain -- internal/webui/dist)
+  [[ -z $changed ]] || die "internal/webui/dist is not what web/ builds; commit the new build:"$'\n'"$changed"
+}
+
+go_tests() {
+  go test -race -shuffle=on -count=1 -timeout 10m -json ./... 2>"$LOGS/go_tests.stderr" |
+    tee "$LOGS/go_tests.json" | python3 scripts/lib/go_report.py ${CI:+--no-skips} ||
+    { tail -n 30 "$LOGS/go_tests.stderr"; return 1; }
+}
+
+e2e_tests() {
+  logged node test/e2e/run.mjs
+  forbid_skips '(^|[^0-9])[1-9][0-9]* skipped|skipped [1-9]' "$CURRENT_LOG"
+}
+
+# forbid_skips PATTERN LOG: in CI a skipped test is a failure, because a green run must mean that it ran.
+forbid_skips() {
+  [[ -n $CI ]] || return 0
+  ! grep -E "$1" "$2" || die "tests were skipped, see above"
+}
