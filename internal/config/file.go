@@ -78,7 +78,7 @@ type indexer struct {
 // Visit is called for every node of the file.
 func (x *indexer) Visit(n ast.Node) ast.Visitor {
 	if kv, ok := n.(*ast.MappingValueNode); ok && isNull(kv.Value) {
-		x.empty = append(x.empty, fmt.Sprintf("%s:%d: %s has no value", x.src.name, line(kv), kv.Key))
+		x.empty = append(x.empty, fmt.Sprintf("%s:%d: %s has no value", x.src.name, line(kv), oneLine(kv.Key.String())))
 	}
 	if seq, ok := n.(*ast.SequenceNode); ok {
 		for _, v := range seq.Values {
@@ -129,13 +129,13 @@ func parent(path string) string {
 func (s source) explain(err error) string {
 	var ye yaml.Error
 	if !errors.As(err, &ye) {
-		return fmt.Sprintf("%s: %v", s.name, err)
+		return s.name + ": " + oneLine(err.Error())
 	}
 	where := s.name
 	if t := ye.GetToken(); t != nil && t.Position != nil {
 		where = fmt.Sprintf("%s:%d", s.name, t.Position.Line)
 	}
-	return where + ": " + plain(err, ye)
+	return where + ": " + oneLine(plain(err, ye))
 }
 
 func plain(err error, ye yaml.Error) string {

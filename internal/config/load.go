@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"unicode"
 )
 
 // Flags are the command line's values; an empty one was not given.
@@ -92,7 +93,17 @@ func (l *loader) bad(path, problem string) {
 	if where == "" {
 		where = "configuration"
 	}
-	l.problems = append(l.problems, where+": "+problem)
+	l.problems = append(l.problems, where+": "+oneLine(problem))
+}
+
+// oneLine keeps what the file says from breaking the line, or the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 func first(values ...string) string {
