@@ -89,20 +89,21 @@ CREATE TABLE feedback (
 CREATE INDEX feedback_by_time ON feedback (created_at, id);
 CREATE INDEX feedback_by_conversation ON feedback (conversation_id);
 
+-- A job is due when not_before has passed. Leasing one moves not_before to the
+-- end of the lease, so a worker that dies gives it back by doing nothing.
 CREATE TABLE jobs (
     kind        TEXT NOT NULL,
     key         TEXT NOT NULL,
     version     BIGINT NOT NULL,      -- grows with each enqueue; a worker settles only what it saw
-    state       TEXT NOT NULL,        -- waiting, leased or failed
+    failed      BOOLEAN NOT NULL,     -- given up until somebody asks for a retry
     not_before  BIGINT NOT NULL,
     attempts    BIGINT NOT NULL,
-    lease_token TEXT NOT NULL,
-    lease_until BIGINT NOT NULL,
+    lease_token TEXT NOT NULL,        -- empty while nobody works on it
     last_error  TEXT NOT NULL,
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (kind, key)
 );
-CREATE INDEX jobs_due ON jobs (state, not_before);
+CREATE INDEX jobs_due ON jobs (failed, not_before);
 
 -- +goose Down
 DROP TABLE jobs;

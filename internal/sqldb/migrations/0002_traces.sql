@@ -144,3 +144,15 @@ CREATE TABLE issues (
     created_at    BIGINT NOT NULL,
     updated_at    BIGINT NOT NULL
 );
+
+-- +goose Down
+DROP TABLE issues;
+DROP TABLE trace_links;
+DROP TABLE runs;
+DROP TABLE assessments;
+DROP TABLE spans;
+DROP TABLE trace_metadata;
+DROP TABLE trace_tags;
+DROP TABLE traces;
+DROP TABLE experiment_tags;
+DROP TABLE experiments;

@@ -1,0 +1,176 @@
+package chat
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+)
+
+const messageColumns = `id, conversation_id, actor, parent_id, seq, role, content, items, status, stopped_by,
+	error_code, error_message, agent_id, trace_id, trace_summary, created_at, updated_at`
+
+func scanMessage(row interface{ Scan(...any) error }) (m Message, err error) {
+	var parent sql.NullString
+	var content, items, summary string
+	var created, updated int64
+	err = row.Scan(&m.ID, &m.ConversationID, &m.Actor, &parent, &m.Seq, &m.Role, &content, &items, &m.Status, &m.StoppedBy,
+		&m.ErrorCode, &m.ErrorMessage, &m.AgentID, &m.TraceID, &summary, &created, &updated)
+	m.ParentID = parent.String
+	m.Content, m.Items, m.TraceSummary = raw(content), raw(items), raw(summary)
+	m.CreatedAt, m.UpdatedAt = sqldb.Time(created), sqldb.Time(updated)
+	return m, err
+}
+
+func raw(s string) json.RawMessage {
+	if s == "" {
+		return nil
+	}
+	return json.RawMessage(s)
+}
+
+// AppendTx adds messages at the end of the conversation, in order; each must
+// name its parent, and the caller has made the ids. The last user message gives
+// an untitled conversation its title.
+func (s *Store) AppendTx(ctx context.Context, tx *sqldb.Tx, actor, conversationID, agentID string, msgs []Message) error {
+	c, err := s.conversationTx(ctx, tx, actor, conversationID, tx.Dialect().ForUpdate)
+	if err != nil {
+		return err
+	}
+	var seq sql.NullInt64
+	if err := tx.QueryRow(ctx, `SELECT MAX(seq) FROM messages WHERE conversation_id = $1`, conversationID).Scan(&seq); err != nil {
+		return fmt.Errorf("append to conversation %s: %w", conversationID, err)
+	}
+	question := ""
+	for i, m := range msgs {
+		m.Seq = seq.Int64 + int64(i) + 1
+		if err := s.insertTx(ctx, tx, m); err != nil {
+			return err
+		}
+		if m.Role == RoleUser && question == "" {
+			question = TextOf(m.Content)
+		}
+	}
+	return s.touchTx(ctx, tx, c, agentID, question, time.Now())
+}
+
+func (s *Store) insertTx(ctx context.Context, tx *sqldb.Tx, m Message) error {
+	parent := sql.NullString{String: m.ParentID, Valid: m.ParentID != ""}
+	_, err := tx.Exec(ctx, `INSERT INTO messages (`+messageColumns+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		m.ID, m.ConversationID, m.Actor, parent, m.Seq, m.Role, string(m.Content), string(m.Items), m.Status, m.StoppedBy,
+		m.ErrorCode, m.ErrorMessage, m.AgentID, m.TraceID, string(m.TraceSummary), sqldb.Micros(m.CreatedAt), sqldb.Micros(m.UpdatedAt))
+	if err != nil {
+		return fmt.Errorf("insert message %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// FinishTx writes an answer's final content and state. It does nothing when the
+// message is gone (its conversation was deleted) or finished already, and says
+// whether it wrote.
+func (s *Store) FinishTx(ctx context.Context, tx *sqldb.Tx, m Message) (bool, error) {
+	res, err := tx.Exec(ctx, `UPDATE messages SET content = $2, items = $3, status = $4, stopped_by = $5, error_code = $6,
+			error_message = $7, trace_summary = $8, updated_at = $9
+		WHERE id = $1 AND status = 'streaming'`,
+		m.ID, string(m.Content), string(m.Items), m.Status, m.StoppedBy, m.ErrorCode, m.ErrorMessage,
+		string(m.TraceSummary), sqldb.Micros(m.UpdatedAt))
+	if err != nil {
+		return false, fmt.Errorf("finish message %s: %w", m.ID, err)
+	}
+	n, err := res.RowsAffected()
+	return n == 1, err
+}
+
+// Messages returns all messages of actor's conversation, oldest first.
+func (s *Store) Messages(ctx context.Context, actor, conversationID string) (out []Message, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if _, err := s.conversationTx(ctx, tx, actor, conversationID, ""); err != nil {
+			return err
+		}
+		out, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (Message, error) { return scanMessage(r) },
+			`SELECT `+messageColumns+` FROM messages WHERE conversation_id = $1 AND actor = $2 ORDER BY seq`, conversationID, actor)
+		return err
+	})
+	return out, err
+}
+
+// Message returns one message of actor.
+func (s *Store) Message(ctx context.Context, actor, id string) (m Message, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		m, err = scanMessage(tx.QueryRow(ctx, `SELECT `+messageColumns+` FROM messages WHERE id = $1 AND actor = $2`, id, actor))
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Message{}, errs.New(errs.NotFound, "There is no such message.")
+	}
+	return m, err
+}
+
+// Branch returns the messages from the first one down to leafID. An empty
+// leafID means the newest message. The error is errs.NotFound when leafID is not
+// in this conversation of actor's.
+func (s *Store) Branch(ctx context.Context, actor, conversationID, leafID string) ([]Message, error) {
+	all, err := s.Messages(ctx, actor, conversationID)
+	if err != nil {
+		return nil, err
+	}
+	if leafID == "" && len(all) > 0 {
+		leafID = all[len(all)-1].ID
+	}
+	byID := make(map[string]Message, len(all))
+	for _, m := range all {
+		byID[m.ID] = m
+	}
+	var branch []Message
+	for id := leafID; id != ""; {
+		m, ok := byID[id]
+		if !ok {
+			return nil, errs.New(errs.NotFound, "The message %q is not in this conversation.", id)
+		}
+		branch = append(branch, m)
+		id = m.ParentID
+		delete(byID, m.ID) // a cycle, which cannot be, would end as not found
+	}
+	for i, j := 0, len(branch)-1; i < j; i, j = i+1, j-1 {
+		branch[i], branch[j] = branch[j], branch[i]
+	}
+	return branch, nil
+}
+
+// Unfinished returns the answers whose state is streaming, of all actors. After
+// a start, those of this process are answers that a crash cut off.
+func (s *Store) Unfinished(ctx context.Context) (out []Message, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		out, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (Message, error) { return scanMessage(r) },
+			`SELECT `+messageColumns+` FROM messages WHERE status = 'streaming'`)
+		return err
+	})
+	return out, err
+}
+
+// TextOf returns the text of a message's content: the string itself, or the
+// text parts of a list joined.
+func TextOf(content json.RawMessage) string {
+	var s string
+	if json.Unmarshal(content, &s) == nil {
+		return s
+	}
+	var parts []struct {
+		Text string `json:"text"`
+	}
+	if json.Unmarshal(content, &parts) != nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteString(p.Text)
+	}
+	return b.String()
+}

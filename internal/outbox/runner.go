@@ -1,0 +1,172 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// Handler works on one job. Its context ends before the job's lease does, so
+// that nothing it started is under way when another worker may take over. The
+// job is settled by the Outcome; a panic is a counted retry.
+type Handler func(ctx context.Context, j Job) Outcome
+
+// Options of a Runner. The zero value is good for production.
+type Options struct {
+	Workers int           // jobs worked on at a time; 8 when 0
+	Lease   time.Duration // how long a worker may take; 30 s when 0
+	Poll    time.Duration // how often to look for jobs that others enqueued; 1 s when 0
+	Log     *slog.Logger  // discards when nil
+}
+
+// margin is how long before its lease's end a handler must have stopped.
+const margin = 5 * time.Second
+
+// panicDelay is how long a job rests whose handler panicked.
+const panicDelay = time.Minute
+
+// Runner leases due jobs and gives them to their kind's handler.
+type Runner struct {
+	store    *Store
+	handlers map[string]Handler
+	opts     Options
+
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// NewRunner returns a Runner for the given kinds of jobs. Jobs of other kinds
+// wait in the store until a runner that knows them comes.
+func NewRunner(s *Store, handlers map[string]Handler, opts Options) *Runner {
+	if opts.Workers == 0 {
+		opts.Workers = 8
+	}
+	if opts.Lease == 0 {
+		opts.Lease = 30 * time.Second
+	}
+	if opts.Poll == 0 {
+		opts.Poll = time.Second
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Runner{store: s, handlers: handlers, opts: opts}
+}
+
+// Start begins to work; call it once. Stop ends it.
+func (r *Runner) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	r.wg.Go(func() { r.run(ctx) })
+}
+
+// Stop takes no more jobs, cancels the handlers and waits until they have ended.
+// What was cut short is tried again after the next Start, here or elsewhere.
+func (r *Runner) Stop() {
+	if r.cancel != nil {
+		r.cancel()
+	}
+	r.wg.Wait()
+}
+
+func (r *Runner) run(ctx context.Context) {
+	free := make(chan struct{}, r.opts.Workers)
+	for range r.opts.Workers {
+		free <- struct{}{}
+	}
+	for ctx.Err() == nil {
+		n := takeAll(ctx, free)
+		if n == 0 {
+			return
+		}
+		jobs, err := r.store.Lease(ctx, n, r.opts.Lease)
+		if err != nil && ctx.Err() == nil {
+			r.opts.Log.Error("cannot lease jobs", "err", err)
+		}
+		for _, j := range jobs {
+			r.wg.Go(func() {
+				defer func() { free <- struct{}{} }()
+				r.work(ctx, j)
+			})
+		}
+		for range n - len(jobs) {
+			free <- struct{}{}
+		}
+		if len(jobs) == 0 {
+			r.idle(ctx)
+		}
+	}
+}
+
+// takeAll waits for one free worker and takes the others that are free too.
+func takeAll(ctx context.Context, free chan struct{}) int {
+	select {
+	case <-free:
+	case <-ctx.Done():
+		return 0
+	}
+	n := 1
+	for {
+		select {
+		case <-free:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+// idle waits until something is due, or may be.
+func (r *Runner) idle(ctx context.Context) {
+	wait := r.opts.Poll
+	if due, err := r.store.nextDue(ctx); err == nil && !due.IsZero() {
+		wait = min(wait, max(time.Until(due), time.Millisecond))
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-r.store.wake:
+	}
+}
+
+func (r *Runner) work(ctx context.Context, j Job) {
+	deadline := r.opts.Lease - min(margin, r.opts.Lease/4)
+	hctx, cancel := context.WithTimeout(ctx, deadline)
+	o := r.handle(hctx, j)
+	cancel()
+	// The result of work that is done must be kept, also while we are stopping.
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
+	defer cancel()
+	if err := r.store.settle(sctx, j, o); err != nil {
+		level := slog.LevelError
+		if errors.Is(err, ErrLeaseLost) {
+			level = slog.LevelWarn
+		}
+		r.opts.Log.Log(ctx, level, "job not settled", "kind", j.Kind, "key", j.Key, "err", err)
+		return
+	}
+	if o.After != nil {
+		o.After()
+	}
+	r.store.Wake() // it may be due again: a retry, or enqueued meanwhile
+}
+
+func (r *Runner) handle(ctx context.Context, j Job) (o Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.opts.Log.Error("job panicked", "kind", j.Kind, "key", j.Key, "panic", p, "stack", string(debug.Stack()))
+			o = Retry(panicDelay, true, fmt.Sprintf("internal error: %v", p))
+		}
+	}()
+	h, ok := r.handlers[j.Kind]
+	if !ok {
+		return Retry(panicDelay, false, "no handler for this kind of job")
+	}
+	return h(ctx, j)
+}
