@@ -82,11 +82,11 @@ func (r *Reader) Next() (Event, error) {
 			}
 			continue
 		}
-		if r.pending(start, stop) > r.max {
-			r.failed = ErrEventTooLarge
-			return Event{}, r.failed
-		}
 		if start < stop {
+			if r.size(start, stop) > r.max {
+				r.failed = ErrEventTooLarge
+				return Event{}, r.failed
+			}
 			r.field(start, stop)
 			continue
 		}
@@ -117,16 +117,13 @@ func (r *Reader) nextLine() (start, stop int, ok bool) {
 		r.seen = len(r.buf)
 		return 0, 0, false
 	}
-	start, stop = r.line, r.seen+at
+	start, stop = r.lineStart(), r.seen+at
+	r.began = true
 	// CR LF is one line end, but an event must not wait for an LF that may
 	// never come: it is skipped when the next line is looked for.
 	r.afterCR = r.buf[stop] == '\r'
 	r.line = stop + 1
 	r.seen = r.line
-	if !r.began {
-		r.began = true
-		start += bomLen(r.buf[start:stop])
-	}
 	return start, stop, true
 }
 
@@ -142,17 +139,18 @@ func lineEnd(b []byte) int {
 	return lf
 }
 
-// bomLen returns the length of the byte order mark b begins with.
-func bomLen(b []byte) int {
-	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
-		return 3
+// lineStart returns where the next line begins: after a byte order mark if it
+// is the first.
+func (r *Reader) lineStart() int {
+	if !r.began && bytes.HasPrefix(r.buf[r.line:], []byte("\xef\xbb\xbf")) {
+		return r.line + 3
 	}
-	return 0
+	return r.line
 }
 
-// pending returns the size of the open block if it reached to stop, or of the
-// line from start to stop when no block is open.
-func (r *Reader) pending(start, stop int) int {
+// size returns how much of the limit is used when the line buf[start:stop] is
+// taken: by the open block, or by the line alone.
+func (r *Reader) size(start, stop int) int {
 	if r.block.open {
 		return stop - r.block.begin
 	}
@@ -218,7 +216,7 @@ func (r *Reader) event() Event {
 
 // fill reads more of the source, or says why there is no more.
 func (r *Reader) fill() error {
-	if r.pending(r.line, len(r.buf)) > r.max {
+	if start := r.lineStart(); start < len(r.buf) && r.size(start, len(r.buf)) > r.max {
 		return ErrEventTooLarge
 	}
 	if r.end != nil {
@@ -245,10 +243,7 @@ func (r *Reader) ending() error {
 	if r.end != io.EOF {
 		return fmt.Errorf("read event stream: %w", r.end)
 	}
-	rest := r.buf[r.line:]
-	if !r.began {
-		rest = rest[bomLen(rest):]
-	}
+	rest := r.buf[r.lineStart():]
 	if r.block.open || len(rest) > 0 && rest[0] != ':' {
 		return io.ErrUnexpectedEOF
 	}
@@ -260,10 +255,7 @@ func (r *Reader) leftover(err error) Event {
 	if err != io.ErrUnexpectedEOF {
 		return Event{}
 	}
-	start := r.line
-	if !r.began {
-		start += bomLen(r.buf[start:])
-	}
+	start := r.lineStart()
 	if start < len(r.buf) {
 		r.field(start, len(r.buf))
 	}
