@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { eventStream } from './events.mjs';
 import { freePort, healthy, run, start } from './process.mjs';
 
@@ -15,6 +16,15 @@ export async function temporaryFolder(t) {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'thumbprint-e2e-'));
   t.after(() => rm(dir, { recursive: true, force: true }));
   return dir;
+}
+
+/** What a test context's `after` does, for what a whole suite shares; call it in the suite's body. */
+export function suiteCleanup() {
+  const tasks = [];
+  after(async () => {
+    for (const task of tasks.reverse()) await task();
+  });
+  return { after: (task) => tasks.push(task) };
 }
 
 /** One Thumbprint server on a free port with a data folder of its own. */
