@@ -52,7 +52,7 @@ func (s *Span) Type() string {
 // StatusCode is the outcome of a span.
 type StatusCode string
 
-// The outcomes of a span. The zero value means StatusUnset where it is written.
+// The outcomes of a span.
 const (
 	StatusUnset StatusCode = "UNSET"
 	StatusOK    StatusCode = "OK"

@@ -97,7 +97,7 @@ func timestamp(t, otherwise time.Time) pcommon.Timestamp {
 
 func statusCode(c mlflow.StatusCode) ptrace.StatusCode {
 	switch c {
-	case mlflow.StatusOK:
+	case mlflow.StatusOK, "":
 		return ptrace.StatusCodeOk
 	case mlflow.StatusError:
 		return ptrace.StatusCodeError

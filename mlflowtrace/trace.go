@@ -23,7 +23,8 @@ const (
 	TypeUnknown   = "UNKNOWN"
 )
 
-// Status is the outcome of a span. The zero value is "unset".
+// Status is the outcome of a span. The zero value is recorded as OK, as MLflow's
+// Python client does for a span that ended without an error.
 type Status = mlflow.SpanStatus
 
 // Event is something that happened during a span.
