@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { before, describe, test } from 'node:test';
-import { MLFLOW, assessmentsOf, experimentByName, python, tracesWithId } from './lib/mlflow.mjs';
+import { assessmentsOf, experimentByName, python, tracesWithId } from './lib/mlflow.mjs';
+import { openRating } from './lib/mlflow-ui.mjs';
 import { ChatPage, delivery, openBrowser, screenshot, thumb, visitor } from './lib/page.mjs';
 import { eventually } from './lib/process.mjs';
 import { EXPERIMENT, GATEWAY_EXPERIMENT, realConfig } from './lib/setup.mjs';
@@ -115,11 +116,9 @@ for (const { way, agent, name, experiment } of ways) {
         return feedback.delivery === 'delivered' && feedback;
       });
       const page = await visitor(browser, { viewport: { width: 1600, height: 1000 } });
-      const trace = encodeURIComponent(state.trace_id);
-      await page.goto(`${MLFLOW}/#/experiments/${await experiment()}/traces?selectedEvaluationId=${trace}&traceId=${trace}&compareRunsMode=TRACES`);
-      await page.getByText('Just what I needed.').first().waitFor({ timeout: 60_000 });
-      const shown = await page.locator('body').innerText();
-      assert.match(shown, /user_feedback/);
+      const shown = await openRating(page, { experiment: await experiment(), trace: state.trace_id, value: 'True' });
+      assert.match(shown, /user_feedback\s+True\s+grace@example\.com/);
+      assert.match(shown, /Rationale\s+Just what I needed\./);
       await screenshot(page, `mlflow-ui-${way}`);
     });
 
