@@ -1,0 +1,94 @@
+// Package identity says who is calling and what they may do.
+//
+// The invariant: a Caller comes from here or from nowhere. No header but
+// Authorization counts, there is one way to present a token, and a request that
+// presents a bad one is nobody, never somebody with less.
+//
+// With auth.mode none there is one person, "local", who may do everything; that
+// is why such a server listens on loopback only. API tokens are for scripts and
+// for MLflow's client, in every mode. The package decides nothing about routes:
+// which scope a route needs stands beside the route.
+package identity
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
+)
+
+// Scope is one thing a caller may do.
+type Scope string
+
+// The scopes.
+const (
+	ScopeChat           Scope = "chat"            // talk to agents, read and change own conversations
+	ScopeFeedback       Scope = "feedback"        // rate own answers
+	ScopeFeedbackOthers Scope = "feedback:others" // rate for others: name the source, rate traces that are not ours
+	ScopeTraces         Scope = "traces"          // the MLflow API and OTLP
+	ScopeAdmin          Scope = "admin"           // metrics
+)
+
+// Scopes returns all of them.
+func Scopes() []Scope {
+	return []Scope{ScopeChat, ScopeFeedback, ScopeFeedbackOthers, ScopeTraces, ScopeAdmin}
+}
+
+// Caller is who sent a request. The zero Caller is nobody and may do nothing.
+type Caller struct {
+	Subject string // the actor of rows in the database: "local", "token:ci"
+	Scopes  []Scope
+}
+
+// Local is the one person of auth.mode none.
+func Local() Caller { return Caller{Subject: "local", Scopes: Scopes()} }
+
+// Can reports whether the caller has the scope.
+func (c Caller) Can(s Scope) bool { return slices.Contains(c.Scopes, s) }
+
+// MaySpeakForOthers reports whether the caller's source_id is believed.
+func (c Caller) MaySpeakForOthers() bool { return c.Can(ScopeFeedbackOthers) }
+
+// MayRateForeign reports whether the caller may rate, and cause a search for, a
+// trace that no answer of ours has.
+func (c Caller) MayRateForeign() bool { return c.Can(ScopeFeedbackOthers) }
+
+// Source identifies callers. It is safe for concurrent use.
+type Source struct {
+	tokens *Tokens
+}
+
+// NewSource returns the Source of auth.mode none, with API tokens.
+func NewSource(tokens *Tokens) *Source { return &Source{tokens: tokens} }
+
+// Identify returns who sent r. The error is of kind Unauthenticated when what
+// was presented is not good.
+func (s *Source) Identify(r *http.Request) (Caller, error) {
+	sent := r.Header.Values("Authorization")
+	switch len(sent) {
+	case 0:
+		return Local(), nil
+	case 1:
+		token, ok := strings.CutPrefix(sent[0], "Bearer ")
+		if !ok {
+			return Caller{}, errs.New(errs.Unauthenticated, "Send an API token as Authorization: Bearer TOKEN; other ways are not supported.")
+		}
+		return s.tokens.Lookup(r.Context(), token)
+	}
+	return Caller{}, errs.New(errs.Unauthenticated, "There is more than one Authorization header.")
+}
+
+type callerKey struct{}
+
+// NewContext returns ctx with the caller.
+func NewContext(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// FromContext returns the caller; nobody when there is none.
+func FromContext(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
+}
