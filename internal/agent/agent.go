@@ -5,7 +5,8 @@
 // vocabulary of the Responses API. An event that is already in it keeps its
 // bytes, unknown types included; events of other protocols are translated by
 // the sub-package that speaks them (responses, chatagent, chatcompletions;
-// demo is the built-in agent). Package upstream holds the HTTP they share.
+// demo is the built-in agent). Package upstream holds the HTTP they share, package
+// vocab the events that translators say.
 //
 // What it deliberately does not do: it builds no answer. An agent usually says
 // its text twice, once in response.output_text.delta events and once more in
@@ -60,7 +61,8 @@ type Approval struct {
 
 // Event is one event of an answer.
 type Event struct {
-	// Type is the "type" member of Data; empty when the agent gave none.
+	// Type is the "type" member of Data, or the stream's "event:" name when it
+	// has none; empty when the agent gave neither.
 	Type string
 	// Data is one JSON object on one line in valid UTF-8: no line feed, no
 	// carriage return. It is valid until the next call of Next.
@@ -77,8 +79,8 @@ type Client interface {
 	Open(ctx context.Context, req *Request) (Stream, error)
 }
 
-// Stream is one running answer. It is not safe for concurrent use, except that
-// Close may be called while Next waits.
+// Stream is one running answer. It is not safe for concurrent use; to interrupt
+// a Next that waits, cancel the context of Open.
 type Stream interface {
 	// Next waits for the next event. The error is
 	//   - io.EOF after a proper end,

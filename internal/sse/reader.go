@@ -293,3 +293,6 @@ func (r *Reader) makeRoom() {
 	r.block.from -= keep
 	r.block.to -= keep
 }
+
+// Limit returns the maxEvent the Reader was made with.
+func (r *Reader) Limit() int { return r.max }

@@ -1,0 +1,213 @@
+package chatcompletions
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/upstream"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
+)
+
+// chunk is a chat.completion.chunk, and a chat.completion as well: they differ
+// in delta and message.
+type chunk struct {
+	Model   string              `json:"model"`
+	Choices []choice            `json:"choices"`
+	Usage   *upstream.ChatUsage `json:"usage"`
+}
+
+type choice struct {
+	Index        int     `json:"index"`
+	Delta        piece   `json:"delta"`
+	Message      piece   `json:"message"`
+	FinishReason *string `json:"finish_reason"`
+}
+
+// piece is a message or a part of one. Servers write reasoning as
+// reasoning_content (DeepSeek, vLLM), as reasoning (OpenRouter, Ollama, newer
+// vLLM), or as parts of the content (Databricks).
+type piece struct {
+	Role             string              `json:"role"`
+	Content          json.RawMessage     `json:"content"`
+	ReasoningContent string              `json:"reasoning_content"`
+	Reasoning        json.RawMessage     `json:"reasoning"`
+	Refusal          string              `json:"refusal"`
+	ToolCallID       string              `json:"tool_call_id"`
+	ToolCalls        []upstream.ToolCall `json:"tool_calls"`
+}
+
+type translator struct {
+	speech *upstream.Speech
+	calls  []*pendingCall
+	model  string
+	usage  *upstream.ChatUsage
+	finish string
+}
+
+// pendingCall is a tool call whose arguments are still coming.
+type pendingCall struct {
+	index     int
+	id, name  string
+	arguments strings.Builder
+}
+
+// Event implements upstream.Translator. An object without choices or usage is
+// none of this protocol and is passed on.
+func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, err error) {
+	var c chunk
+	if err := json.Unmarshal(raw.Data, &c); err != nil {
+		return false, &agent.Error{Code: agent.CodeBadResponse, Message: "The agent sent an event that is not a chat completion's chunk.", Cause: err}
+	}
+	if c.Choices == nil && c.Usage == nil && raw.Type != "" {
+		return true, nil
+	}
+	t.note(c)
+	for _, ch := range c.Choices {
+		if ch.Index != 0 {
+			continue
+		}
+		if err := t.piece(ch.Delta, out); err != nil {
+			return false, err
+		}
+		if ch.FinishReason != nil && *ch.FinishReason != "" {
+			t.finish = *ch.FinishReason
+			t.settle(out)
+		}
+	}
+	return false, nil
+}
+
+func (t *translator) note(c chunk) {
+	if c.Model != "" {
+		t.model = c.Model
+	}
+	if c.Usage != nil {
+		t.usage = c.Usage
+	}
+}
+
+// piece says a message or a part of one. Content after a finish_reason is the
+// next message of an agent that works in several turns: the end is open again.
+func (t *translator) piece(p piece, out *upstream.Queue) error {
+	text, thought := content(p)
+	if text != "" || thought != "" || len(p.ToolCalls) > 0 {
+		t.finish = ""
+	}
+	if p.Role == "tool" {
+		t.settle(out)
+		t.speech.Output(p.ToolCallID, text, out)
+		return nil
+	}
+	if err := t.speech.Think("", thought, out); err != nil {
+		return err
+	}
+	if err := t.speech.Say("", text, out); err != nil {
+		return err
+	}
+	for _, call := range p.ToolCalls {
+		if err := t.collect(call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// content returns what a piece says and what it thinks.
+func content(p piece) (text, thought string) {
+	thought = p.ReasoningContent
+	if r := gjson.ParseBytes(p.Reasoning); r.Type == gjson.String && thought == "" {
+		thought = r.Str
+	}
+	v := gjson.ParseBytes(p.Content)
+	if !v.IsArray() {
+		return v.Str + p.Refusal, thought
+	}
+	for _, part := range v.Array() {
+		if part.Get("type").Str == "reasoning" {
+			thought += part.Get("text").Str + upstream.Text(json.RawMessage(part.Get("summary").Raw))
+		} else {
+			text += part.Get("text").Str
+		}
+	}
+	return text + p.Refusal, thought
+}
+
+// collect adds a piece of a tool call to the call it belongs to: the one with
+// its index, unless it has another id (some servers number every call 0).
+func (t *translator) collect(piece upstream.ToolCall) error {
+	call := t.pending(piece)
+	if call == nil {
+		call = &pendingCall{index: len(t.calls), id: piece.ID}
+		if piece.Index != nil {
+			call.index = *piece.Index
+		}
+		t.calls = append(t.calls, call)
+	}
+	if piece.Function.Name != "" {
+		call.name = piece.Function.Name
+	}
+	if call.arguments.Len()+len(piece.Function.Arguments) > agent.DefaultMaxEvent {
+		return agent.Errorf(agent.CodeTooLarge, "The arguments of a tool call are longer than %d bytes.", agent.DefaultMaxEvent)
+	}
+	call.arguments.WriteString(string(piece.Function.Arguments))
+	return nil
+}
+
+func (t *translator) pending(piece upstream.ToolCall) *pendingCall {
+	for i := len(t.calls) - 1; i >= 0; i-- {
+		call := t.calls[i]
+		sameID := piece.ID == "" || piece.ID == call.id
+		sameIndex := piece.Index == nil || *piece.Index == call.index
+		if sameID && sameIndex {
+			return call
+		}
+	}
+	return nil
+}
+
+// settle ends what is open: the message, then the tool calls in their order.
+func (t *translator) settle(out *upstream.Queue) {
+	t.speech.Close(out)
+	for _, call := range t.calls {
+		t.speech.Call(call.id, call.name, call.arguments.String(), out)
+	}
+	t.calls = nil
+}
+
+// Answer implements upstream.Translator.
+func (t *translator) Answer(body []byte, out *upstream.Queue) error {
+	var c chunk
+	err := json.Unmarshal(body, &c)
+	if err != nil || c.Choices == nil {
+		return &agent.Error{Code: agent.CodeBadResponse, Message: `The agent answered JSON that is not a chat completion: it has no list "choices".`, Cause: err}
+	}
+	t.note(c)
+	for _, ch := range c.Choices {
+		if ch.Index != 0 {
+			continue
+		}
+		if err := t.piece(ch.Message, out); err != nil {
+			return err
+		}
+		if ch.FinishReason != nil {
+			t.finish = *ch.FinishReason
+		}
+	}
+	return nil
+}
+
+// Ended implements upstream.Translator.
+func (t *translator) Ended() bool { return t.finish != "" }
+
+// Finish implements upstream.Translator.
+func (t *translator) Finish(out *upstream.Queue) {
+	t.settle(out)
+	out.Push(vocab.Closing(vocab.Response{
+		Model:      t.model,
+		Usage:      t.usage.Usage(),
+		Incomplete: upstream.Stopped(t.finish),
+	}))
+}

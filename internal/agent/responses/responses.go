@@ -1,0 +1,131 @@
+// Package responses speaks to agents of the Responses API: MLflow's
+// AgentServer, Databricks Model Serving and Apps, and OpenAI's own.
+//
+// Their events are already in the house's vocabulary and keep their bytes,
+// types that nobody here knows included. The package itself knows only where
+// such a stream properly ends, and what an answer means that was not streamed.
+package responses
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/upstream"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
+)
+
+// Client implements agent.Client.
+type Client struct{ caller *upstream.Caller }
+
+var _ agent.Client = (*Client)(nil)
+
+// New returns a client for the agent that cfg describes. It uses hc's transport
+// only: redirects are never followed and cookies never kept.
+func New(cfg agent.Config, hc *http.Client) (*Client, error) {
+	cfg.Protocol = agent.ProtocolResponses
+	caller, err := upstream.New(cfg, hc)
+	if err != nil {
+		return nil, fmt.Errorf("new responses client: %w", err)
+	}
+	return &Client{caller}, nil
+}
+
+// Open implements agent.Client.
+func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, error) {
+	body := c.caller.Body(req)
+	body["input"] = input(req)
+	return c.caller.Open(ctx, req, body, &translator{})
+}
+
+// input returns the history as input items. It is always a list: AgentServer
+// refuses the plain string that OpenAI allows.
+func input(req *agent.Request) []any {
+	items := []any{}
+	for _, m := range req.Messages {
+		items = append(items, struct {
+			Role    string          `json:"role"`
+			Content json.RawMessage `json:"content"`
+		}{m.Role, upstream.ResponsesContent(m)})
+	}
+	for _, a := range req.Approvals {
+		if len(a.Request) > 0 {
+			items = append(items, a.Request)
+		}
+		items = append(items, struct {
+			Type    string `json:"type"`
+			ID      string `json:"approval_request_id"`
+			Approve bool   `json:"approve"`
+		}{"mcp_approval_response", a.ID, a.Approve})
+	}
+	return items
+}
+
+// translator passes everything on and watches for the end.
+type translator struct{ ended bool }
+
+// Event implements upstream.Translator. response.completed is not the end of
+// the stream: an agent that thinks in several turns says created and completed
+// for each. So an event of another response opens the stream again, and only
+// the last completed allows [DONE] to be missing.
+func (t *translator) Event(raw upstream.Raw, _ *upstream.Queue) (pass bool, err error) {
+	switch {
+	case raw.Type == vocab.TypeCompleted, raw.Type == vocab.TypeIncomplete,
+		raw.Type == "response.done", raw.Type == "response.cancelled":
+		t.ended = true
+	case strings.HasPrefix(raw.Type, "response."):
+		t.ended = false
+	}
+	return true, nil
+}
+
+// Ended implements upstream.Translator.
+func (t *translator) Ended() bool { return t.ended }
+
+// Finish implements upstream.Translator.
+func (t *translator) Finish(*upstream.Queue) {}
+
+// Answer implements upstream.Translator: the items of a response that was not
+// streamed, each message with its text as one delta before it.
+func (t *translator) Answer(body []byte, out *upstream.Queue) error {
+	doc := gjson.ParseBytes(body)
+	items := doc.Get("output")
+	if !items.IsArray() {
+		return agent.Errorf(agent.CodeBadResponse, `The agent answered JSON that is not a response: it has no list "output".`)
+	}
+	for _, item := range items.Array() {
+		if item.Get("type").Str == "message" {
+			if text := upstream.Text(json.RawMessage(item.Get("content").Raw)); text != "" {
+				out.Push(vocab.TextDelta(item.Get("id").Str, text))
+			}
+		}
+		out.Push(vocab.RawItemDone(json.RawMessage(item.Raw)))
+	}
+	out.Push(closing(doc))
+	return nil
+}
+
+// closing repeats what a response says beside its items.
+func closing(doc gjson.Result) agent.Event {
+	r := vocab.Response{ID: doc.Get("id").Str, Model: doc.Get("model").Str}
+	if u := doc.Get("usage"); u.IsObject() {
+		r.Usage = &vocab.Usage{}
+		if json.Unmarshal([]byte(u.Raw), r.Usage) != nil {
+			r.Usage = nil // an answer is not lost over its bill
+		}
+	}
+	if doc.Get("status").Str == "incomplete" {
+		r.Incomplete = &vocab.Incomplete{Reason: doc.Get("incomplete_details.reason").Str}
+	}
+	for path, member := range map[string]*json.RawMessage{"metadata": &r.Metadata, "custom_outputs": &r.CustomOutputs} {
+		if v := doc.Get(path); v.IsObject() {
+			*member = json.RawMessage(v.Raw)
+		}
+	}
+	return vocab.Closing(r)
+}

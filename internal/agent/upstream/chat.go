@@ -1,0 +1,77 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
+)
+
+// ToolCall is a call of a tool, or a piece of one, as ChatAgent and Chat
+// Completions write it.
+type ToolCall struct {
+	Index    *int   `json:"index"`
+	ID       string `json:"id"`
+	Function struct {
+		Name      string    `json:"name"`
+		Arguments Arguments `json:"arguments"`
+	} `json:"function"`
+}
+
+// Arguments is JSON as text. Some servers write the object itself where a
+// string belongs (Ollama's own API does).
+type Arguments string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *Arguments) UnmarshalJSON(b []byte) error {
+	switch {
+	case bytes.Equal(b, []byte("null")):
+		return nil
+	case b[0] == '"':
+		return json.Unmarshal(b, (*string)(a))
+	}
+	*a = Arguments(b)
+	return nil
+}
+
+// ChatUsage counts tokens in the words of Chat Completions.
+type ChatUsage struct {
+	Prompt        int64 `json:"prompt_tokens"`
+	Completion    int64 `json:"completion_tokens"`
+	Total         int64 `json:"total_tokens"`
+	PromptDetails *struct {
+		Cached int64 `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+	CompletionDetails *struct {
+		Reasoning int64 `json:"reasoning_tokens"`
+	} `json:"completion_tokens_details"`
+}
+
+// Usage returns u in the words of the Responses API; nil for nil.
+func (u *ChatUsage) Usage() *vocab.Usage {
+	if u == nil {
+		return nil
+	}
+	out := &vocab.Usage{InputTokens: u.Prompt, OutputTokens: u.Completion, TotalTokens: u.Total}
+	if out.TotalTokens == 0 {
+		out.TotalTokens = u.Prompt + u.Completion
+	}
+	if d := u.PromptDetails; d != nil {
+		out.InputTokensDetails = &vocab.InputDetails{CachedTokens: d.Cached}
+	}
+	if d := u.CompletionDetails; d != nil {
+		out.OutputTokensDetails = &vocab.OutputDetails{ReasoningTokens: d.Reasoning}
+	}
+	return out
+}
+
+// Stopped returns why an answer ended early, or nil when it did not.
+func Stopped(finishReason string) *vocab.Incomplete {
+	switch finishReason {
+	case "length":
+		return &vocab.Incomplete{Reason: "max_output_tokens"}
+	case "content_filter":
+		return &vocab.Incomplete{Reason: "content_filter"}
+	}
+	return nil
+}

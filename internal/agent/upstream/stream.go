@@ -1,0 +1,127 @@
+package upstream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/sse"
+)
+
+// stream is one running answer; it implements agent.Stream.
+type stream struct {
+	call       *call
+	reader     *sse.Reader // nil when the whole answer is in the queue
+	translator Translator
+	queue      Queue
+	trace      string
+	dropped    int
+	over       bool // nothing more is to be read; what is queued is the end
+	err        error
+}
+
+var _ agent.Stream = (*stream)(nil)
+
+// Next implements agent.Stream.
+func (s *stream) Next() (agent.Event, error) {
+	for {
+		if ev, ok := s.queue.pop(); ok {
+			return ev, nil
+		}
+		if s.err != nil {
+			return agent.Event{}, s.err
+		}
+		if s.over {
+			s.err = io.EOF
+			continue
+		}
+		ev, pass, err := s.step()
+		if err != nil {
+			s.err = err
+			continue // what was queued before the error comes first
+		}
+		if pass {
+			return ev, nil
+		}
+	}
+}
+
+// step reads one event and either passes it on or queues what it means.
+func (s *stream) step() (ev agent.Event, pass bool, err error) {
+	raw, err := s.reader.Next()
+	if err != nil {
+		return ev, false, s.ended(raw, err)
+	}
+	data := bytes.TrimSpace(raw.Data)
+	if len(data) == 0 {
+		return ev, false, nil // a sign of life
+	}
+	if string(data) == "[DONE]" {
+		s.finish()
+		return ev, false, nil
+	}
+	data, ok := normalize(raw.Data)
+	if !ok {
+		return ev, false, s.nonsense(raw)
+	}
+	p := peek(raw.Type, data)
+	if p.trace != "" {
+		s.trace = p.trace
+	}
+	switch {
+	case p.failed:
+		return ev, false, s.call.reported(p)
+	case p.bare:
+		return ev, false, nil
+	case ours(p.kind):
+		s.dropped++
+		return ev, false, nil
+	}
+	pass, err = s.translator.Event(Raw{Type: p.kind, Data: data}, &s.queue)
+	return agent.Event{Type: p.kind, Data: data}, pass, err
+}
+
+// finish takes the announced end.
+func (s *stream) finish() {
+	s.over = true
+	s.translator.Finish(&s.queue)
+}
+
+// ended decides what the end of the bytes means. last is the event that was
+// cut, if one was: a [DONE] is the end also without its empty line.
+func (s *stream) ended(last sse.Event, err error) error {
+	switch {
+	case errors.Is(err, sse.ErrEventTooLarge):
+		return s.call.tooLarge(s.reader.Limit())
+	case string(bytes.TrimSpace(last.Data)) == "[DONE]":
+	case s.translator.Ended() && s.call.ctx.Err() == nil:
+	default:
+		return s.call.broken(err)
+	}
+	s.finish()
+	return nil
+}
+
+// nonsense explains an event that is not a JSON object.
+func (s *stream) nonsense(raw sse.Event) error {
+	if raw.Type == "error" {
+		return s.call.reported(peeked{message: string(raw.Data)})
+	}
+	return agent.Errorf(agent.CodeBadResponse, "The agent at %s sent an event that is not a JSON object.", s.call.host)
+}
+
+// TraceID implements agent.Stream.
+func (s *stream) TraceID() string { return s.trace }
+
+// Dropped implements agent.Stream.
+func (s *stream) Dropped() int { return s.dropped }
+
+// Close implements agent.Stream.
+func (s *stream) Close() error {
+	if s.over && s.reader != nil && s.call.ctx.Err() == nil {
+		s.call.linger()
+	}
+	s.call.close()
+	return nil
+}
