@@ -144,15 +144,14 @@ func (s *Store) Branch(ctx context.Context, actor, conversationID, leafID string
 	return branch, nil
 }
 
-// Unfinished returns the answers whose state is streaming, of all actors. After
-// a start, those of this process are answers that a crash cut off.
-func (s *Store) Unfinished(ctx context.Context) (out []Message, err error) {
-	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		out, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (Message, error) { return scanMessage(r) },
-			`SELECT `+messageColumns+` FROM messages WHERE status = 'streaming'`)
-		return err
-	})
-	return out, err
+// InterruptTx ends an answer that a crash cut off, keeping what text there is.
+func (s *Store) InterruptTx(ctx context.Context, tx *sqldb.Tx, id, code, message string, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE messages SET status = $2, error_code = $3, error_message = $4, updated_at = $5
+		WHERE id = $1 AND status = 'streaming'`, id, Failed, code, message, sqldb.Micros(at))
+	if err != nil {
+		return fmt.Errorf("interrupt message %s: %w", id, err)
+	}
+	return nil
 }
 
 // TextOf returns the text of a message's content: the string itself, or the

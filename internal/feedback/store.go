@@ -36,9 +36,9 @@ func (s *Store) findTx(ctx context.Context, tx *sqldb.Tx, w Write) (Feedback, er
 		w.Target, w.Kind, w.Name, w.Actor, w.SourceID))
 }
 
-// saveTx inserts or replaces the row. Two first writes of one key at the same
-// moment end in the key's unique index; the later one adopts the row that is
-// there and overwrites its value.
+// saveTx inserts or replaces the row. Of two first writes of one key at the same
+// moment PostgreSQL refuses the later one by the key's unique index; sqldb then
+// runs its closure again, which finds the row.
 func (s *Store) saveTx(ctx context.Context, tx *sqldb.Tx, f Feedback) error {
 	reasons, err := json.Marshal(f.Reasons)
 	if err != nil {

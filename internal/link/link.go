@@ -182,3 +182,25 @@ func (s *Store) RecordedTx(ctx context.Context, tx *sqldb.Tx, id string, at time
 	}
 	return nil
 }
+
+// TakeOverTx makes the answer's trace ours to record: the agent was never
+// called, so it cannot have one. A settled trace id stays.
+func (s *Store) TakeOverTx(ctx context.Context, tx *sqldb.Tx, id, traceID string) error {
+	_, err := tx.Exec(ctx, `UPDATE links SET trace_by = $2, trace_id = $3 WHERE client_request_id = $1 AND trace_id = ''`,
+		id, string(ByGateway), traceID)
+	if err != nil {
+		return fmt.Errorf("take over the trace of %s: %w", id, err)
+	}
+	return nil
+}
+
+// Unfinished returns the links of answers that are being written, or were when
+// the process that wrote them died.
+func (s *Store) Unfinished(ctx context.Context) (out []Link, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		out, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (Link, error) { return scan(r) },
+			`SELECT `+columns+` FROM links WHERE status = 'streaming'`)
+		return err
+	})
+	return out, err
+}

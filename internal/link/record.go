@@ -11,8 +11,8 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
 
-// SaveRecordTx keeps what is needed to record the answer's trace later. Its
-// shape is the gateway's business.
+// SaveRecordTx keeps the answer's trace (JSON of an mlflowtrace.Trace, opaque
+// here) until it is recorded.
 func (s *Store) SaveRecordTx(ctx context.Context, tx *sqldb.Tx, id string, record json.RawMessage) error {
 	_, err := tx.Exec(ctx, `INSERT INTO turns (client_request_id, record) VALUES ($1, $2)
 		ON CONFLICT (client_request_id) DO UPDATE SET record = excluded.record`, id, string(record))

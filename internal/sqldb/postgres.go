@@ -75,11 +75,12 @@ func (p *postgres) once(ctx context.Context, opts *sql.TxOptions, fn func(contex
 	return nil
 }
 
-// retryable reports a failure after which PostgreSQL asks for the same
-// transaction again: serialization_failure and deadlock_detected.
+// retryable reports a failure after which the same transaction may succeed:
+// serialization_failure, deadlock_detected, and unique_violation, which is what
+// the later of two first writes of one key meets; run again, it finds the row.
 func retryable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505")
 }
 
 func (p *postgres) ping(ctx context.Context) error {

@@ -34,7 +34,6 @@ CREATE TABLE messages (
     updated_at      BIGINT NOT NULL,
     UNIQUE (conversation_id, seq)
 );
-CREATE INDEX messages_streaming ON messages (status) WHERE status = 'streaming';
 
 -- The name of every answer and the way to its trace. A link outlives the text
 -- it belongs to, so it has no foreign key.
@@ -55,12 +54,13 @@ CREATE TABLE links (
     recorded_at       BIGINT NOT NULL -- when our own trace was recorded; 0 = not (yet)
 );
 CREATE INDEX links_by_conversation ON links (conversation_id);
+CREATE INDEX links_streaming ON links (status) WHERE status = 'streaming';
 
--- What the recorder needs to write an answer's trace. It goes once the trace is
--- recorded and, without its texts, when the conversation is deleted.
+-- The trace of an answer as it is to be written to MLflow. It goes once it is
+-- recorded, and loses its texts when the conversation is deleted.
 CREATE TABLE turns (
     client_request_id TEXT PRIMARY KEY,
-    record            TEXT NOT NULL   -- JSON, gateway.Record
+    record            TEXT NOT NULL   -- JSON, mlflowtrace.Trace
 );
 
 CREATE TABLE feedback (

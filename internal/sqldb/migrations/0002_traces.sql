@@ -1,8 +1,8 @@
 -- +goose Up
 
 -- The embedded trace store: MLflow's experiments, traces, spans, assessments.
--- Instants are BIGINT microseconds UTC, durations BIGINT microseconds; a span's
--- start and end keep the nanoseconds they came with. Experiment ids are made as
+-- Instants are BIGINT microseconds UTC; a span's start and end keep the
+-- nanoseconds they came with. Experiment ids are made as
 -- greatest + 1: MLflow's clients expect small decimal numbers.
 CREATE TABLE experiments (
     id                BIGINT PRIMARY KEY,
@@ -27,7 +27,7 @@ CREATE TABLE traces (
     experiment_id       BIGINT NOT NULL REFERENCES experiments (id),
     client_request_id   TEXT,
     request_time        BIGINT NOT NULL,
-    duration            BIGINT,
+    ended_at            BIGINT,
     state               TEXT NOT NULL,   -- OK, ERROR, IN_PROGRESS, STATE_UNSPECIFIED
     name                TEXT,
     session_id          TEXT,
@@ -38,7 +38,7 @@ CREATE TABLE traces (
     total_tokens        BIGINT,
     cache_read_tokens   BIGINT,
     cache_write_tokens  BIGINT,
-    cache_write_1h_tokens BIGINT,
+    cache_write_1h      BIGINT,
     input_cost          DOUBLE PRECISION,
     output_cost         DOUBLE PRECISION,
     total_cost          DOUBLE PRECISION,

@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
+)
+
+// Live is the stream of a detached turn: it outlives the connection that asked
+// for it, and anybody it belongs to can join it at any event. It is safe for
+// concurrent use.
+type Live struct {
+	mu      sync.Mutex
+	events  [][]byte      // guarded by mu
+	ended   bool          // guarded by mu
+	changed chan struct{} // closed and replaced at each change; guarded by mu
+}
+
+func newLive() *Live { return &Live{changed: make(chan struct{})} }
+
+// Send adds an event. It never fails: nobody needs to listen.
+func (l *Live) Send(data []byte) error {
+	l.update(func() { l.events = append(l.events, bytes.Clone(data)) })
+	return nil
+}
+
+func (l *Live) end() { l.update(func() { l.ended = true }) }
+
+func (l *Live) update(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// Next returns the event after the first n, and waits for it if need be. The
+// events are numbered from 1, so the number of the one returned is n+1. The
+// error is io.EOF after the last, or ctx's.
+func (l *Live) Next(ctx context.Context, n int) ([]byte, error) {
+	for {
+		l.mu.Lock()
+		if n < len(l.events) {
+			defer l.mu.Unlock()
+			return l.events[n], nil
+		}
+		ended, changed := l.ended, l.changed
+		l.mu.Unlock()
+		if ended {
+			return nil, io.EOF
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// lingering is how long an ended stream can still be joined where it was.
+const lingering = time.Minute
+
+// Detach runs the turn on its own: only Stop stops it.
+func (s *Service) Detach(t *Turn) *Live {
+	l := newLive()
+	s.mu.Lock()
+	s.live[t.MessageID] = l
+	s.mu.Unlock()
+	go func() {
+		t.Run(context.Background(), l)
+		l.end()
+		time.AfterFunc(lingering, func() {
+			s.mu.Lock()
+			delete(s.live, t.MessageID)
+			s.mu.Unlock()
+		})
+	}()
+	return l
+}
+
+// Join returns the stream of an answer of actor's: the running one, or that of
+// a finished answer, made of what is stored.
+func (s *Service) Join(ctx context.Context, actor, messageID string) (*Live, error) {
+	m, err := s.chats.Message(ctx, actor, messageID)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	l, ok := s.live[messageID]
+	s.mu.Unlock()
+	if ok {
+		return l, nil
+	}
+	return replay(m)
+}
+
+// replay is the stream of a stored answer. One that is still being written
+// elsewhere ends without thumbprint.done: its reader asks again later.
+func replay(m chat.Message) (*Live, error) {
+	l := newLive()
+	add := func(event any) {
+		data, err := json.Marshal(event)
+		if err == nil {
+			_ = l.Send(data)
+		}
+	}
+	add(announcement{"trace.client_request_id", m.TraceID})
+	add(messageEvent{"thumbprint.message", m.ConversationID, m.ID, m.ParentID})
+	var items []json.RawMessage
+	if len(m.Items) > 0 {
+		if err := json.Unmarshal(m.Items, &items); err != nil {
+			return nil, err
+		}
+	}
+	for _, item := range items {
+		add(itemEvent{"response.output_item.done", item})
+	}
+	if m.Status == chat.Failed {
+		add(errorEvent{"error", m.ErrorCode, m.ErrorMessage})
+	}
+	if m.Status != chat.Streaming {
+		add(storedDone{"thumbprint.done", m.Status, m.StoppedBy, m.TraceSummary})
+		_ = l.Send([]byte("[DONE]"))
+	}
+	l.end()
+	return l, nil
+}
+
+type (
+	itemEvent struct {
+		Type string          `json:"type"`
+		Item json.RawMessage `json:"item"`
+	}
+	storedDone struct {
+		Type      string          `json:"type"`
+		Status    string          `json:"status"`
+		StoppedBy string          `json:"stopped_by,omitempty"`
+		Summary   json.RawMessage `json:"trace_summary,omitempty"`
+	}
+)

@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
+)
+
+// CodeInterrupted is the error code of answers that a crash of ours cut off.
+const CodeInterrupted = "interrupted"
+
+const interrupted = "The server was stopped while the agent was answering."
+
+// Recover ends the answers that were being written when the server died: they
+// fail visibly, keep their names, and can be rated. It returns how many there
+// were. Call it before the first turn.
+func (s *Service) Recover(ctx context.Context) (int, error) {
+	open, err := s.links.Unfinished(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("find interrupted answers: %w", err)
+	}
+	for _, l := range open {
+		if err := s.interrupt(ctx, l); err != nil {
+			return 0, fmt.Errorf("end the interrupted answer %s: %w", l.ClientRequestID, err)
+		}
+	}
+	s.jobs.Wake()
+	return len(open), nil
+}
+
+func (s *Service) interrupt(ctx context.Context, l link.Link) error {
+	now := time.Now()
+	record, err := s.interruptedTrace(ctx, l, now)
+	if err != nil {
+		return err
+	}
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if l.MessageID != "" {
+			if err := s.chats.InterruptTx(ctx, tx, l.MessageID, CodeInterrupted, interrupted, now); err != nil {
+				return err
+			}
+		}
+		if err := s.links.EndTx(ctx, tx, l.ClientRequestID, chat.Failed, "", now); err != nil {
+			return err
+		}
+		if err := s.links.SaveRecordTx(ctx, tx, l.ClientRequestID, record); err != nil {
+			return err
+		}
+		if l.TraceBy == link.ByGateway {
+			return s.jobs.EnqueueTx(ctx, tx, RecordJob, l.ClientRequestID, now)
+		}
+		return nil
+	})
+}
+
+// interruptedTrace is the trace that was kept at the turn's beginning, ended.
+func (s *Service) interruptedTrace(ctx context.Context, l link.Link, now time.Time) (json.RawMessage, error) {
+	record, err := s.links.Record(ctx, l.ClientRequestID)
+	if err != nil {
+		return nil, err
+	}
+	var tr mlflowtrace.Trace
+	if err := json.Unmarshal(record, &tr); err != nil {
+		return nil, fmt.Errorf("read the kept trace: %w", err)
+	}
+	tr.State = mlflow.StateError
+	tr.Tags[TagStatus], tr.Tags[TagError] = chat.Failed, CodeInterrupted
+	tr.Spans[0].End = now
+	tr.Spans[0].Status = mlflowtrace.Status{Code: mlflow.StatusError, Message: CodeInterrupted + ": " + interrupted}
+	return json.Marshal(tr)
+}
