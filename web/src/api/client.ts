@@ -1,0 +1,38 @@
+import { json, send } from "./http";
+import type { Accepted, Agent, Conversation, Feedback, Invocation, LogAssessment, Message, Page, Trace } from "./types";
+
+const v1 = "/api/v1";
+const id = encodeURIComponent;
+
+export const api = {
+  agents: () => json<Page<Agent>>(`${v1}/agents`).then((page) => page.items),
+
+  conversations(query: string, cursor: string | undefined, signal?: AbortSignal) {
+    const params = new URLSearchParams({ limit: "50" });
+    if (query) params.set("q", query);
+    if (cursor) params.set("cursor", cursor);
+    return json<Page<Conversation>>(`${v1}/conversations?${params}`, { signal });
+  },
+  conversation: (conversation: string) => json<Conversation>(`${v1}/conversations/${id(conversation)}`),
+  messages: (conversation: string) =>
+    json<Page<Message>>(`${v1}/conversations/${id(conversation)}/messages`).then((page) => page.items),
+  rename: (conversation: string, title: string) =>
+    json<Conversation>(`${v1}/conversations/${id(conversation)}`, { method: "PATCH", body: { title } }),
+  remove: (conversation: string) => send(`${v1}/conversations/${id(conversation)}`, { method: "DELETE" }),
+
+  invoke: (agent: string, body: Invocation, signal: AbortSignal) =>
+    send(`${v1}/agents/${id(agent)}/invocations`, { method: "POST", body, signal, headers: { Accept: "text/event-stream" } }),
+  join: (message: string, lastEventId: string | undefined, signal: AbortSignal) =>
+    send(`${v1}/messages/${id(message)}/stream`, {
+      signal,
+      headers: { Accept: "text/event-stream", ...(lastEventId ? { "Last-Event-ID": lastEventId } : {}) },
+    }),
+  stop: (message: string) => send(`${v1}/messages/${id(message)}/stop`, { method: "POST", body: {} }),
+  trace: (message: string) => json<Trace>(`${v1}/messages/${id(message)}/trace`),
+
+  rate: (body: LogAssessment, key: string) =>
+    json<Accepted>("/api/log_assessment", { method: "POST", body, headers: { "Idempotency-Key": key } }),
+  feedback: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}`),
+  withdraw: (feedback: string) => json<Partial<Accepted> | undefined>(`${v1}/feedback/${id(feedback)}`, { method: "DELETE" }),
+  redeliver: (feedback: string) => json<Partial<Feedback> | undefined>(`${v1}/feedback/${id(feedback)}/retry`, { method: "POST", body: {} }),
+};

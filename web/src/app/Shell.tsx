@@ -1,0 +1,176 @@
+import { useQuery } from "@tanstack/react-query";
+import { Bot, ChevronDown, PanelLeft, SquarePen } from "lucide-react";
+import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
+import { api } from "../api/client";
+import type { Agent } from "../api/types";
+import { ChatPage } from "../chat/ChatPage";
+import type { Session } from "../chat/session";
+import { branch } from "../chat/tree";
+import { useT } from "../i18n";
+import { copyText } from "../markdown/Markdown";
+import { IconButton } from "../ui/controls";
+import { Menu, MenuChoice } from "../ui/menu";
+import { Modal } from "../ui/Modal";
+import { useApp } from "./context";
+import { useObservable } from "./observable";
+import { go, usePlace } from "./router";
+import { ShortcutSheet, useShortcuts } from "./shortcuts";
+import { Sidebar } from "./Sidebar";
+
+const TracePage = lazy(() => import("../trace/TracePage"));
+
+const wide = matchMedia("(min-width: 768px)");
+const useWide = () =>
+  useSyncExternalStore(
+    (watcher) => {
+      wide.addEventListener("change", watcher);
+      return () => wide.removeEventListener("change", watcher);
+    },
+    () => wide.matches,
+  );
+
+/** The frame: sidebar or drawer, header, and the page. */
+export function Shell() {
+  const t = useT();
+  const place = usePlace();
+  const isWide = useWide();
+  const [drawer, setDrawer] = useState(false);
+  const [help, setHelp] = useState(false);
+  const { sessions } = useApp();
+
+  const newChat = () => {
+    sessions.renew();
+    setDrawer(false);
+    go({ page: "chat" });
+    focusSoon("message");
+  };
+  const conversation = place.page === "chat" ? place.conversation : undefined;
+  const session = place.page === "chat" ? sessions.get(conversation) : undefined;
+  useShortcuts({
+    stop: () => void session?.stop().catch(() => {}),
+    search: () => {
+      if (!isWide) setDrawer(true);
+      focusSoon("search");
+    },
+    newChat,
+    focus: () => focusSoon("message"),
+    copyAnswer: () => session && copyLastAnswer(session),
+    help: () => setHelp(true),
+  });
+
+  const sidebar = <Sidebar onNew={newChat} onHelp={() => setHelp(true)} onClose={isWide ? undefined : () => setDrawer(false)} />;
+  return (
+    <div className="flex h-full">
+      <a
+        href="#conversation"
+        className="absolute start-2 top-2 z-50 -translate-y-20 rounded-m bg-accent px-3 py-2 text-sm text-on-accent focus:translate-y-0"
+      >
+        {t.skipToConversation}
+      </a>
+      {isWide && <aside className="w-68 shrink-0 border-e border-line">{sidebar}</aside>}
+      {!isWide && drawer && (
+        <Modal label={t.conversations} place="side" onClose={() => setDrawer(false)}>
+          {sidebar}
+        </Modal>
+      )}
+      <div className="flex min-w-0 flex-1 flex-col">
+        {session ? (
+          <Chatting key={session.key} session={session} onMenu={isWide ? undefined : () => setDrawer(true)} onNew={newChat} />
+        ) : (
+          place.page === "trace" && (
+            <Suspense fallback={<p className="p-6 text-quiet">{t.loading}</p>}>
+              <TracePage key={place.message} message={place.message} onMenu={isWide ? undefined : () => setDrawer(true)} />
+            </Suspense>
+          )
+        )}
+      </div>
+      {help && <ShortcutSheet onClose={() => setHelp(false)} />}
+    </div>
+  );
+}
+
+interface ChattingProps {
+  session: Session;
+  onMenu?: () => void;
+  onNew: () => void;
+}
+
+function Chatting({ session, onMenu, onNew }: ChattingProps) {
+  const t = useT();
+  const { preferences } = useApp();
+  const chat = useObservable(session.chat);
+  const preferred = useObservable(preferences.agent);
+  const agents = useQuery({ queryKey: ["agents"], queryFn: api.agents, staleTime: 60_000 });
+  const all = agents.data ?? [];
+  const [picked, setPicked] = useState<string>();
+  const wanted = picked ?? chat.agentId ?? preferred;
+  const agent = all.find(({ id }) => id === wanted) ?? all[0];
+  useEffect(() => {
+    document.title = chat.title ? `${chat.title} · Thumbprint` : "Thumbprint";
+  }, [chat.title]);
+  return (
+    <>
+      <header className="flex h-14 shrink-0 items-center gap-1 px-2 sm:px-3">
+        {onMenu && (
+          <IconButton label={t.openSidebar} onClick={onMenu}>
+            <PanelLeft size={18} className="rtl:-scale-x-100" />
+          </IconButton>
+        )}
+        {agents.isError && <span className="px-2 text-sm text-danger">{t.noAgents}</span>}
+        {agent && (
+          <AgentPicker
+            agents={all}
+            agent={agent}
+            onPick={(id) => {
+              setPicked(id);
+              preferences.setAgent(id);
+            }}
+          />
+        )}
+        {onMenu && (
+          <IconButton label={t.newChat} className="ms-auto" onClick={onNew}>
+            <SquarePen size={18} />
+          </IconButton>
+        )}
+      </header>
+      <ChatPage session={session} agents={all} agent={agent} />
+    </>
+  );
+}
+
+function AgentPicker({ agents, agent, onPick }: { agents: Agent[]; agent: Agent; onPick: (id: string) => void }) {
+  const t = useT();
+  return (
+    <Menu
+      trigger={
+        <button
+          type="button"
+          aria-label={t.agentButton(agent.name)}
+          className="inline-flex min-h-9 min-w-0 items-center gap-2 rounded-m px-2.5 text-sm font-medium hover:bg-hover pointer-coarse:min-h-11"
+        >
+          <Bot size={17} className="shrink-0 text-accent" />
+          <span className="truncate">{agent.name}</span>
+          <ChevronDown size={15} className="shrink-0 text-quiet" />
+        </button>
+      }
+    >
+      <MenuChoice
+        label={t.chooseAgent}
+        value={agent.id}
+        onChange={onPick}
+        options={agents.map(({ id, name, description }) => ({ value: id, name, description }))}
+      />
+    </Menu>
+  );
+}
+
+/** Focuses an element that may only be drawn with the next frame. */
+function focusSoon(id: string): void {
+  requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(id)?.focus()));
+}
+
+function copyLastAnswer(session: Session): void {
+  const { messages, choices } = session.chat.get();
+  const answer = branch(messages, choices).findLast(({ message }) => message.role === "assistant")?.message;
+  if (typeof answer?.content === "string") void copyText(answer.content);
+}

@@ -1,0 +1,226 @@
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { Ellipsis, Pencil, Plus, Search, Trash2, X } from "lucide-react";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { api } from "../api/client";
+import { sentence } from "../api/http";
+import type { Conversation } from "../api/types";
+import { useT } from "../i18n";
+import { Button, IconButton } from "../ui/controls";
+import { Logo } from "../ui/Logo";
+import { Menu, MenuItem } from "../ui/menu";
+import { Modal } from "../ui/Modal";
+import { useApp } from "./context";
+import { groupByAge } from "./groups";
+import { go, linkTo, usePlace } from "./router";
+import { SettingsMenu } from "./SettingsMenu";
+
+interface Props {
+  onNew: () => void;
+  onHelp: () => void;
+  /** Closes the drawer, where the sidebar is one. */
+  onClose?: () => void;
+}
+
+/** All conversations, newest first, and the way to search them. */
+export function Sidebar({ onNew, onHelp, onClose }: Props) {
+  const t = useT();
+  const [typed, setTyped] = useState("");
+  const query = useSettled(typed.trim(), 200);
+  return (
+    <nav aria-label={t.conversations} className="flex h-full min-h-0 flex-col bg-sunken">
+      <div className="flex h-14 shrink-0 items-center gap-2 px-4 text-accent">
+        <Logo />
+        <span className="font-serif text-lg tracking-tight text-ink">Thumbprint</span>
+        {onClose && (
+          <IconButton label={t.closeSidebar} className="ms-auto" onClick={onClose}>
+            <X size={18} />
+          </IconButton>
+        )}
+      </div>
+      <div className="space-y-2 px-3 pb-2">
+        <Button className="w-full !justify-start" onClick={onNew}>
+          <Plus size={16} className="text-accent" />
+          {t.newChat}
+        </Button>
+        <label className="flex h-9 items-center gap-2 rounded-m px-3.5 text-quiet focus-within:bg-hover focus-within:outline-2 focus-within:outline-accent hover:bg-hover pointer-coarse:h-11">
+          <Search size={16} aria-hidden />
+          <input
+            type="search"
+            id="search"
+            aria-label={t.searchConversations}
+            placeholder={t.searchConversations}
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+            className="min-w-0 flex-1 bg-transparent text-sm text-ink outline-none pointer-coarse:text-base"
+          />
+        </label>
+      </div>
+      <List query={query} onOpen={onClose} />
+      <div className="flex shrink-0 items-center border-t border-line px-3 py-2">
+        <SettingsMenu onHelp={onHelp} />
+      </div>
+    </nav>
+  );
+}
+
+function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
+  const t = useT();
+  const list = useInfiniteQuery({
+    queryKey: ["conversations", query],
+    queryFn: ({ pageParam, signal }) => api.conversations(query, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: (before) => before,
+  });
+  const groups = useMemo(() => groupByAge(list.data?.pages.flatMap((page) => page.items) ?? [], new Date()), [list.data]);
+  return (
+    <div className="min-h-0 flex-1 overflow-y-auto px-3 pb-4">
+      {list.isError && (
+        <div className="px-3.5 py-3 text-sm text-quiet">
+          <p>{t.listFailed}</p>
+          <Button className="mt-2" onClick={() => void list.refetch()}>
+            {t.retry}
+          </Button>
+        </div>
+      )}
+      {list.isSuccess && groups.length === 0 && <p className="px-3.5 py-3 text-sm text-quiet">{query ? t.noMatches : t.noConversations}</p>}
+      {groups.map(({ age, items }) => (
+        <section key={age} aria-label={t[age]}>
+          <h2 className="px-3.5 pt-4 pb-1 text-xs font-medium text-quiet">{t[age]}</h2>
+          <ul>
+            {items.map((conversation) => (
+              <Row key={conversation.id} conversation={conversation} onOpen={onOpen} />
+            ))}
+          </ul>
+        </section>
+      ))}
+      {list.hasNextPage && (
+        <Button look="ghost" className="mt-2 w-full" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+          {t.loadMore}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: () => void }) {
+  const t = useT();
+  const place = usePlace();
+  const { notices, sessions } = useApp();
+  const queries = useQueryClient();
+  const [renaming, setRenaming] = useState(false);
+  const [deleting, setDeleting] = useState(false);
+  const current = place.page === "chat" && place.conversation === conversation.id;
+  const title = conversation.title || t.untitled;
+
+  const rename = async (changed: string) => {
+    setRenaming(false);
+    if (changed === "" || changed === conversation.title) return;
+    try {
+      await api.rename(conversation.id, changed);
+      sessions.known(conversation.id)?.rename(changed);
+    } catch (error) {
+      notices.fail(sentence(error));
+    }
+    await queries.invalidateQueries({ queryKey: ["conversations"] });
+  };
+  const remove = async () => {
+    setDeleting(false);
+    try {
+      await api.remove(conversation.id);
+      sessions.forget(conversation.id);
+      notices.say(t.deleted);
+      if (current) go({ page: "chat" });
+    } catch (error) {
+      notices.fail(sentence(error));
+    }
+    await queries.invalidateQueries({ queryKey: ["conversations"] });
+  };
+
+  if (renaming) return <Rename title={conversation.title} onDone={(changed) => void rename(changed)} />;
+  return (
+    <li className={`group flex items-center rounded-m ${current ? "bg-hover font-medium" : "hover:bg-hover"}`}>
+      <a
+        {...linkTo({ page: "chat", conversation: conversation.id }, { after: onOpen })}
+        aria-current={current ? "page" : undefined}
+        dir="auto"
+        className="min-w-0 flex-1 truncate rounded-m px-3.5 py-1.5 text-sm pointer-coarse:py-3"
+      >
+        {title}
+      </a>
+      <Menu
+        align="end"
+        trigger={
+          <button
+            type="button"
+            aria-label={t.optionsFor(title)}
+            className={`me-1 grid size-7 shrink-0 place-items-center rounded-s text-quiet hover:text-ink pointer-coarse:size-11 ${current ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100"}`}
+          >
+            <Ellipsis size={16} />
+          </button>
+        }
+      >
+        {/* After the menu has given the focus back, or it would take it from the field. */}
+        <MenuItem icon={<Pencil size={15} />} onSelect={() => setTimeout(() => setRenaming(true))}>
+          {t.rename}
+        </MenuItem>
+        <MenuItem icon={<Trash2 size={15} />} danger onSelect={() => setTimeout(() => setDeleting(true))}>
+          {t.delete}
+        </MenuItem>
+      </Menu>
+      {deleting && (
+        <Modal label={t.deleteTitle} role="alertdialog" onClose={() => setDeleting(false)}>
+          <h2 className="text-lg font-semibold">{t.deleteTitle}</h2>
+          <p className="mt-2 text-sm text-quiet wrap-anywhere">{t.deleteText(title)}</p>
+          <div className="mt-5 flex justify-end gap-2">
+            <Button look="ghost" onClick={() => setDeleting(false)}>
+              {t.cancel}
+            </Button>
+            <Button look="danger" onClick={() => void remove()}>
+              {t.delete}
+            </Button>
+          </div>
+        </Modal>
+      )}
+    </li>
+  );
+}
+
+function Rename({ title, onDone }: { title: string; onDone: (changed: string) => void }) {
+  const t = useT();
+  const [changed, setChanged] = useState(title);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  return (
+    <li>
+      <input
+        ref={field}
+        aria-label={t.conversationTitle}
+        dir="auto"
+        maxLength={200}
+        value={changed}
+        onChange={(event) => setChanged(event.target.value)}
+        onBlur={() => onDone(changed.trim())}
+        onKeyDown={(event) => {
+          if (event.nativeEvent.isComposing) return;
+          if (event.key === "Enter") event.currentTarget.blur();
+          if (event.key === "Escape") {
+            event.stopPropagation();
+            onDone(title);
+          }
+        }}
+        className="w-full rounded-m border border-accent bg-raised px-3 py-1.5 text-sm pointer-coarse:py-3 pointer-coarse:text-base"
+      />
+    </li>
+  );
+}
+
+/** A value once it has not changed for a while. */
+function useSettled<T>(value: T, ms: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value, ms]);
+  return settled;
+}

@@ -1,0 +1,21 @@
+import { createContext, useContext } from "react";
+import type { Sessions } from "../chat/sessions";
+import type { Ballots } from "../feedback/ballots";
+import type { Notices } from "../ui/notices";
+import type { Preferences } from "./preferences";
+
+/** What every part of the page may need; made once in main.tsx. */
+export interface App {
+  sessions: Sessions;
+  ballots: Ballots;
+  notices: Notices;
+  preferences: Preferences;
+}
+
+export const AppContext = createContext<App | undefined>(undefined);
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (!app) throw new Error("the page was drawn without its App");
+  return app;
+}

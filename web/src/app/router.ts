@@ -1,0 +1,58 @@
+import { Observable, useObservable } from "./observable";
+
+/** The pages there are. A conversation without an id is a new one. */
+export type Place = { page: "chat"; conversation?: string } | { page: "trace"; message: string };
+
+export function placeOf(path: string): Place {
+  const [, page, id] = /^\/(c|trace)\/([^/]+)\/?$/.exec(path) ?? [];
+  if (page === "trace" && id) return { page: "trace", message: decode(id) };
+  return page === "c" && id ? { page: "chat", conversation: decode(id) } : { page: "chat" };
+}
+
+export function pathOf(place: Place): string {
+  if (place.page === "trace") return `/trace/${encodeURIComponent(place.message)}`;
+  return place.conversation ? `/c/${encodeURIComponent(place.conversation)}` : "/";
+}
+
+function decode(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id;
+  }
+}
+
+const current = new Observable<Place>(placeOf(location.pathname));
+addEventListener("popstate", () => current.set(placeOf(location.pathname)));
+
+export const usePlace = (): Place => useObservable(current);
+export const here = (): Place => current.get();
+
+export function go(place: Place, how: "push" | "replace" = "push", from?: string): void {
+  const path = pathOf(place);
+  if (path !== location.pathname) history[how === "push" ? "pushState" : "replaceState"]({ from }, "", path);
+  current.set(place);
+}
+
+/** The path this page was opened from, when it was opened from another of ours. */
+export function cameFrom(): string | undefined {
+  return (history.state as { from?: string } | null)?.from;
+}
+
+interface LinkOptions {
+  from?: string;
+  after?: () => void;
+}
+
+/** Props for a link that stays within the page, yet opens in a tab like any link. */
+export function linkTo(place: Place, { from, after }: LinkOptions = {}) {
+  return {
+    href: pathOf(place),
+    onClick(event: React.MouseEvent) {
+      if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      go(place, "push", from);
+      after?.();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import { useEffect, useRef } from "react";
+import { useT } from "../i18n";
+import type { Messages } from "../i18n/en";
+import { Button } from "../ui/controls";
+import { Modal } from "../ui/Modal";
+import { useApp } from "./context";
+import { useObservable } from "./observable";
+
+const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+const mod = mac ? "⌘" : "Ctrl";
+
+/** The list a person sees; what the keys do is in `useShortcuts` and in the composer. */
+const list: [keyof Messages["shortcutNames"], string[]][] = [
+  ["send", ["Enter"]],
+  ["newline", ["Shift", "Enter"]],
+  ["stop", ["Esc"]],
+  ["search", [mod, "K"]],
+  ["newChat", [mod, "Shift", "O"]],
+  ["focus", ["Shift", "Esc"]],
+  ["copyAnswer", [mod, "Shift", "C"]],
+  ["help", [mod, "/"]],
+];
+
+export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "help";
+
+/** Does `actions` on their keys, while the person has shortcuts switched on. */
+export function useShortcuts(actions: Record<Shortcut, () => void>) {
+  const { preferences } = useApp();
+  const on = useObservable(preferences.shortcuts);
+  const latest = useRef(actions);
+  useEffect(() => {
+    latest.current = actions;
+  });
+  useEffect(() => {
+    if (!on) return;
+    const listen = (event: KeyboardEvent) => {
+      const shortcut = shortcutOf(event);
+      if (!shortcut) return;
+      // Esc also closes menus and dialogs and ends a composition; those come first.
+      if (shortcut === "stop" && (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], [data-radix-popper-content-wrapper]"))) return;
+      event.preventDefault();
+      latest.current[shortcut]();
+    };
+    addEventListener("keydown", listen);
+    return () => removeEventListener("keydown", listen);
+  }, [on]);
+}
+
+function shortcutOf(event: KeyboardEvent): Shortcut | undefined {
+  if (event.key === "Escape") return event.shiftKey ? "focus" : "stop";
+  if (!(mac ? event.metaKey : event.ctrlKey) || event.altKey) return undefined;
+  const key = event.key.toLowerCase();
+  if (event.shiftKey) return key === "o" ? "newChat" : key === "c" ? "copyAnswer" : key === "/" ? "help" : undefined;
+  return key === "k" ? "search" : key === "/" ? "help" : undefined;
+}
+
+export function ShortcutSheet({ onClose }: { onClose: () => void }) {
+  const t = useT();
+  const { preferences } = useApp();
+  const on = useObservable(preferences.shortcuts);
+  return (
+    <Modal label={t.shortcuts} onClose={onClose}>
+      <h2 className="text-lg font-semibold">{t.shortcuts}</h2>
+      <dl className="mt-3 divide-y divide-line text-sm">
+        {list.map(([name, keys]) => (
+          <div key={name} className="flex items-center justify-between gap-4 py-2">
+            <dt>{t.shortcutNames[name]}</dt>
+            <dd className="flex gap-1">
+              {keys.map((key) => (
+                <kbd key={key} className="rounded-s border border-line bg-sunken px-1.5 py-0.5 font-sans text-xs">
+                  {key}
+                </kbd>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <div className="mt-4 flex items-center justify-between gap-4">
+        <label className="flex min-h-6 items-center gap-2 text-sm">
+          <input type="checkbox" className="size-4 accent-accent" checked={on} onChange={(event) => preferences.setShortcuts(event.target.checked)} />
+          {t.shortcutsOn}
+        </label>
+        <Button onClick={onClose}>{t.close}</Button>
+      </div>
+    </Modal>
+  );
+}

@@ -1,0 +1,153 @@
+import { ChevronLeft, ChevronRight, CircleAlert, Info, RotateCcw, Route } from "lucide-react";
+import { memo } from "react";
+import type { Dimension, TraceSummary } from "../api/types";
+import { linkTo } from "../app/router";
+import { Thumbs } from "../feedback/Thumbs";
+import { duration, useI18n, useT } from "../i18n";
+import { CopyButton } from "../markdown/Markdown";
+import { textOf } from "../stream/answer";
+import { Button, IconButton, Tip } from "../ui/controls";
+import { sameProps } from "../ui/sameProps";
+import { Parts } from "./Parts";
+import type { ChatMessage } from "./session";
+
+interface Props {
+  message: ChatMessage;
+  siblings: string[];
+  dimension: Dimension | undefined;
+  last: boolean;
+  busy: boolean;
+  reconnecting: boolean;
+  conversation: string | undefined;
+  onChoose: (id: string) => void;
+  onRegenerate: (question: string) => void;
+}
+
+/** One answer: what it says, how it ended, and what can be done with it. */
+export const AnswerView = memo(function AnswerView({ message, reconnecting, ...rest }: Props) {
+  const t = useT();
+  const writing = message.status === "streaming";
+  return (
+    <article
+      aria-label={t.answer}
+      data-message-id={message.id}
+      data-trace-id={message.traceId}
+      data-status={message.status}
+      className={`group scroll-mt-4 ${rest.last ? "" : "offscreen"}`}
+    >
+      <div className={`prose ${writing ? "writing" : ""}`}>
+        <Parts parts={message.parts} writing={writing} anchor={message.id} />
+        {!writing && message.parts.length === 0 && message.status === "completed" && <p className="text-quiet">{t.emptyAnswer}</p>}
+      </div>
+      {reconnecting && writing && <p className="mt-2 text-sm text-warn">{t.reconnecting}</p>}
+      {message.status === "stopped" && <p className="mt-2 text-sm text-quiet">{t.stopped}</p>}
+      {message.status === "failed" && <Failure message={message} busy={rest.busy} onRetry={() => rest.onRegenerate(message.parent_id ?? "")} />}
+      {!writing && <Actions message={message} {...rest} />}
+    </article>
+  );
+}, sameProps);
+
+function Failure({ message, busy, onRetry }: { message: ChatMessage; busy: boolean; onRetry: () => void }) {
+  const t = useT();
+  return (
+    <div role="alert" className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-m bg-danger-soft px-3.5 py-2.5 text-sm text-danger">
+      <CircleAlert size={18} className="shrink-0" aria-hidden />
+      <p className="min-w-40 flex-1 wrap-anywhere">{message.error?.message || t.answerFailed}</p>
+      <Button disabled={busy || !message.parent_id} onClick={onRetry} className="!text-ink">
+        <RotateCcw size={14} />
+        {t.retry}
+      </Button>
+    </div>
+  );
+}
+
+function Actions({ message, siblings, dimension, last, busy, conversation, onChoose, onRegenerate }: Omit<Props, "reconnecting">) {
+  const t = useT();
+  const text = textOf(message.parts);
+  const rateable = message.rateable && message.traceId !== undefined && dimension !== undefined;
+  const from = conversation ? `/c/${encodeURIComponent(conversation)}` : undefined;
+  return (
+    <div
+      className={`mt-1.5 -ms-2 flex min-h-8 flex-wrap items-center gap-x-0.5 transition-opacity ${last ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 has-aria-pressed:opacity-100"}`}
+    >
+      <Siblings id={message.id} siblings={siblings} onChoose={onChoose} />
+      {text !== "" && <CopyButton text={text} />}
+      {rateable && message.traceId && dimension && (
+        <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={dimension} feedback={message.feedback} />
+      )}
+      {message.parent_id && (
+        <IconButton label={t.regenerate} disabled={busy} onClick={() => onRegenerate(message.parent_id ?? "")}>
+          <RotateCcw size={16} />
+        </IconButton>
+      )}
+      {message.rateable && (
+        <Tip text={t.openTrace}>
+          <a
+            {...linkTo({ page: "trace", message: message.id }, { from })}
+            aria-label={t.openTrace}
+            className="inline-grid size-8 place-items-center rounded-m text-quiet hover:bg-hover hover:text-ink pointer-coarse:size-11"
+          >
+            <Route size={16} />
+          </a>
+        </Tip>
+      )}
+      {!message.rateable && <NotRateable />}
+      <Summary summary={message.traceSummary} />
+    </div>
+  );
+}
+
+function NotRateable() {
+  const t = useT();
+  return (
+    <Tip text={t.notRateableWhy}>
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <span role="note" tabIndex={0} aria-label={`${t.notRateable}. ${t.notRateableWhy}`} className="ms-1 inline-flex min-h-6 items-center gap-1 rounded-s text-xs text-quiet">
+        <Info size={14} aria-hidden />
+        {t.notRateable}
+      </span>
+    </Tip>
+  );
+}
+
+interface SiblingsProps {
+  id: string;
+  siblings: string[];
+  onChoose: (id: string) => void;
+}
+
+/** ‹ 2/3 ›: the other answers to the same question, or the other wordings of it. */
+export function Siblings({ id, siblings, onChoose }: SiblingsProps) {
+  const t = useT();
+  if (siblings.length < 2) return null;
+  const at = siblings.indexOf(id);
+  const step = (by: number) => {
+    const next = siblings[at + by];
+    if (next) onChoose(next);
+  };
+  return (
+    <span className="inline-flex items-center">
+      <IconButton label={t.previousVersion} disabled={at <= 0} onClick={() => step(-1)} className="!w-6 pointer-coarse:!w-9">
+        <ChevronLeft size={16} className="rtl:-scale-x-100" />
+      </IconButton>
+      <span className="text-xs text-quiet tabular-nums">{t.versionOf(at + 1, siblings.length)}</span>
+      <IconButton label={t.nextVersion} disabled={at >= siblings.length - 1} onClick={() => step(1)} className="!w-6 pointer-coarse:!w-9">
+        <ChevronRight size={16} className="rtl:-scale-x-100" />
+      </IconButton>
+    </span>
+  );
+}
+
+/** Time, tokens and tools, as far as the server says them. */
+function Summary({ summary }: { summary: TraceSummary | undefined }) {
+  const { t, language } = useI18n();
+  if (!summary) return null;
+  const tokens = summary.total_tokens ?? (summary.input_tokens ?? 0) + (summary.output_tokens ?? 0);
+  const tools = Array.isArray(summary.tools) ? summary.tools.length : (summary.tools ?? 0);
+  const facts = [
+    summary.duration_ms === undefined ? "" : duration(t, language, summary.duration_ms),
+    tokens > 0 ? t.tokens(tokens, new Intl.NumberFormat(language).format(tokens)) : "",
+    tools > 0 ? t.toolCalls(tools) : "",
+  ].filter((fact) => fact !== "");
+  return facts.length > 0 ? <span className="ms-auto ps-3 text-xs text-quiet tabular-nums">{facts.join(" · ")}</span> : null;
+}

@@ -1,0 +1,193 @@
+import { useCallback, useEffect, useMemo, useRef } from "react";
+import type { Agent, Dimension } from "../api/types";
+import { ApiError, sentence } from "../api/http";
+import { useApp } from "../app/context";
+import { useObservable } from "../app/observable";
+import { go } from "../app/router";
+import { useT } from "../i18n";
+import { Logo } from "../ui/Logo";
+import { Button } from "../ui/controls";
+import { AnswerView } from "./AnswerView";
+import { Composer } from "./Composer";
+import { QuestionView } from "./QuestionView";
+import type { Chat, ChatMessage, Session } from "./session";
+import { Transcript } from "./Transcript";
+import { branch, type Step } from "./tree";
+
+interface Props {
+  session: Session;
+  agents: Agent[];
+  agent: Agent | undefined;
+}
+
+/** Rated where an agent's configuration says nothing. */
+const usualDimension: Dimension = { name: "user_feedback", type: "boolean" };
+
+/** One conversation, or the invitation to begin one. */
+export function ChatPage({ session, agents, agent }: Props) {
+  const t = useT();
+  const chat = useObservable(session.chat);
+  const { notices } = useApp();
+  const steps = useMemo(() => branch(chat.messages, chat.choices), [chat.messages, chat.choices]);
+  useSpokenProgress(chat);
+
+  const fail = useCallback(
+    (error: unknown) => notices.fail(error instanceof ApiError && error.status === 0 ? t.unreachable : sentence(error)),
+    [notices, t],
+  );
+  const agentId = agent?.id ?? "";
+  const ask = async (text: string) => {
+    try {
+      await session.ask(agentId, text, steps.at(-1)?.message.id);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  };
+  const choose = useCallback((id: string) => session.choose(id), [session]);
+  const regenerate = useCallback((question: string) => void session.regenerate(agentId, question).catch(fail), [session, agentId, fail]);
+  const edit = useCallback(
+    (message: ChatMessage, text: string) => void session.ask(agentId, text, message.parent_id ?? "").catch(fail),
+    [session, agentId, fail],
+  );
+  const asked = steps.findLast(({ message }) => message.role === "user")?.message;
+
+  return (
+    <main className="flex min-h-0 flex-1 flex-col">
+      {chat.load === "ready" && steps.length === 0 ? (
+        <Welcome agent={agent} onPick={(prompt) => void ask(prompt).catch(() => {})} />
+      ) : (
+        <Transcript busy={chat.running !== undefined} asked={`${chat.load} ${asked?.timestamp}`}>
+          {chat.load !== "ready" && <Loading chat={chat} onRetry={() => void session.load()} />}
+          {steps.map((step, place) => (
+            <StepView
+              // Not the id: that changes when the stored one becomes known.
+              key={`${place} ${step.message.role} ${step.message.timestamp}`}
+              step={step}
+              agents={agents}
+              chat={chat}
+              last={place === steps.length - 1}
+              onChoose={choose}
+              onRegenerate={regenerate}
+              onEdit={edit}
+            />
+          ))}
+        </Transcript>
+      )}
+      <div className="mx-auto w-full max-w-column px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-6">
+        <Composer
+          draftName={chat.id ?? "new"}
+          agentName={agent?.name ?? ""}
+          running={chat.running !== undefined}
+          disabled={!agent || chat.load !== "ready"}
+          onSend={ask}
+          onStop={() => void session.stop().catch(fail)}
+        />
+        <p className="mt-2 text-center text-xs text-quiet">{t.composerHint}</p>
+      </div>
+    </main>
+  );
+}
+
+interface StepProps {
+  step: Step;
+  agents: Agent[];
+  chat: Chat;
+  last: boolean;
+  onChoose: (id: string) => void;
+  onRegenerate: (question: string) => void;
+  onEdit: (message: ChatMessage, text: string) => void;
+}
+
+function StepView({ step, agents, chat, last, onChoose, onRegenerate, onEdit }: StepProps) {
+  const message = step.message as ChatMessage;
+  const busy = chat.running !== undefined;
+  if (message.role === "user") {
+    return <QuestionView message={message} siblings={step.siblings} busy={busy} onChoose={onChoose} onEdit={onEdit} />;
+  }
+  if (message.role !== "assistant") return null;
+  return (
+    <AnswerView
+      message={message}
+      siblings={step.siblings}
+      dimension={thumbsOf(agents.find((agent) => agent.id === message.agent_id))}
+      last={last}
+      busy={busy}
+      reconnecting={chat.reconnecting === true && chat.running === message.id}
+      conversation={chat.id}
+      onChoose={onChoose}
+      onRegenerate={onRegenerate}
+    />
+  );
+}
+
+/** The dimension that the thumbs give; undefined where the deployer asks no yes-or-no question. */
+function thumbsOf(agent: Agent | undefined): Dimension | undefined {
+  const dimensions = agent?.feedback?.dimensions ?? [];
+  return dimensions.length === 0 ? usualDimension : dimensions.find((dimension) => dimension.type === "boolean");
+}
+
+function Welcome({ agent, onPick }: { agent: Agent | undefined; onPick: (prompt: string) => void }) {
+  const t = useT();
+  const prompts = agent?.suggested_prompts ?? [];
+  return (
+    <div className="flex min-h-0 flex-1 flex-col overflow-y-auto px-4 sm:px-6">
+      <div className="m-auto w-full max-w-column py-8" id="conversation" tabIndex={-1}>
+        <span className="text-accent">
+          <Logo size={44} />
+        </span>
+        <h1 className="mt-4 font-serif text-3xl tracking-tight text-balance sm:text-4xl">{t.welcome}</h1>
+        {agent?.description && <p className="mt-3 max-w-prose text-quiet">{agent.description}</p>}
+        {prompts.length > 0 && (
+          <ul aria-label={t.suggestions} className="mt-7 grid gap-2 sm:grid-cols-2">
+            {prompts.map((prompt) => (
+              <li key={prompt}>
+                <button
+                  type="button"
+                  dir="auto"
+                  onClick={() => onPick(prompt)}
+                  className="h-full w-full rounded-m border border-line bg-raised px-4 py-3 text-start text-sm transition-colors hover:border-edge hover:bg-hover"
+                >
+                  {prompt}
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Loading({ chat, onRetry }: { chat: Chat; onRetry: () => void }) {
+  const t = useT();
+  if (chat.load === "loading") return <p className="text-quiet">{t.loading}</p>;
+  return (
+    <div className="py-10 text-center">
+      <p>{chat.load === "missing" ? t.notFound : t.loadFailed}</p>
+      <div className="mt-4 flex justify-center gap-2">
+        {chat.load === "failed" && <Button onClick={onRetry}>{t.retry}</Button>}
+        <Button onClick={() => go({ page: "chat" })}>{t.newChat}</Button>
+      </div>
+    </div>
+  );
+}
+
+/** Tells a screen reader when an answer begins and how it ends, instead of every word. */
+function useSpokenProgress(chat: Chat) {
+  const t = useT();
+  const { notices } = useApp();
+  const running = useRef<string>(undefined);
+  useEffect(() => {
+    const was = running.current;
+    running.current = chat.running;
+    if (chat.running !== undefined) {
+      if (was === undefined) notices.say(t.generating);
+      return;
+    }
+    const status = was === undefined ? undefined : chat.messages.find((message) => message.id === was)?.status;
+    if (status === "completed") notices.say(t.answerComplete);
+    if (status === "stopped") notices.say(t.answerStopped);
+    if (status === "failed") notices.say(t.answerFailed);
+  }, [chat, notices, t]);
+}

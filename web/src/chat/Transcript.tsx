@@ -1,0 +1,81 @@
+import { ArrowDown } from "lucide-react";
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { useT } from "../i18n";
+import { Tip } from "../ui/controls";
+
+/** Pixels from the end that still count as being at it. */
+const near = 48;
+
+interface Props {
+  busy: boolean;
+  /** Changes when the person asked something: then the end is shown again. */
+  asked: string;
+  children: ReactNode;
+}
+
+/** The scrolling part. It follows what is written, unless the person scrolled away. */
+export function Transcript({ busy, asked, children }: Props) {
+  const t = useT();
+  const frame = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const sticks = useRef(true);
+  const [away, setAway] = useState(false);
+
+  const toEnd = () => {
+    const element = frame.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  };
+  useLayoutEffect(() => {
+    sticks.current = true;
+    toEnd();
+  }, [asked]);
+  useLayoutEffect(() => {
+    if (!content.current) return;
+    const watcher = new ResizeObserver(() => {
+      if (sticks.current) toEnd();
+    });
+    watcher.observe(content.current);
+    return () => watcher.disconnect();
+  }, []);
+
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div
+        ref={frame}
+        className="h-full overflow-y-auto overflow-x-hidden overscroll-contain"
+        onScroll={(event) => {
+          const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
+          sticks.current = scrollHeight - scrollTop - clientHeight < near;
+          setAway(!sticks.current);
+        }}
+      >
+        <div
+          ref={content}
+          id="conversation"
+          role="log"
+          aria-label={t.transcript}
+          aria-busy={busy}
+          tabIndex={-1}
+          className="mx-auto flex max-w-column flex-col gap-6 px-4 pt-6 pb-8 outline-none sm:px-6"
+        >
+          {children}
+        </div>
+      </div>
+      {away && (
+        <Tip text={t.latest}>
+          <button
+            type="button"
+            aria-label={t.latest}
+            onClick={() => {
+              sticks.current = true;
+              toEnd();
+            }}
+            className="pop absolute inset-x-0 bottom-3 mx-auto grid size-9 place-items-center rounded-full border border-line bg-raised text-quiet shadow-high hover:text-ink pointer-coarse:size-11"
+          >
+            <ArrowDown size={17} />
+          </button>
+        </Tip>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,149 @@
+import { ThumbsDown, ThumbsUp } from "lucide-react";
+import { Popover } from "radix-ui";
+import { useEffect, useRef, useState } from "react";
+import { useApp } from "../app/context";
+import { useObservable } from "../app/observable";
+import type { Dimension, Feedback } from "../api/types";
+import { useT } from "../i18n";
+import { IconButton } from "../ui/controls";
+import type { Ballot } from "./ballot";
+import { DeliveryWords } from "./DeliveryWords";
+import { noVote, type VoteState } from "./machine";
+import { VoteForm } from "./VoteForm";
+
+interface Props {
+  traceId: string;
+  agentId?: string;
+  dimension: Dimension;
+  feedback?: Feedback[];
+}
+
+/** The two thumbs of one answer, and what follows a vote. */
+export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
+  const t = useT();
+  const { ballots, notices } = useApp();
+  const ballot = ballots.get({ traceId, agentId, dimension: dimension.name }, feedback);
+  const state = useObservable(ballot.state);
+  const [open, setOpen] = useState<{ side: boolean; byKeyboard: boolean }>();
+  const up = useRef<HTMLButtonElement>(null);
+  const down = useRef<HTMLButtonElement>(null);
+  useSpokenResult(state, open !== undefined);
+
+  const press = (side: boolean, byKeyboard: boolean) => {
+    if (state.shown.value === side) {
+      ballot.draft.set(undefined);
+      ballot.vote(noVote);
+      setOpen(undefined);
+      notices.say(t.voteRemoved);
+      return;
+    }
+    ballot.draft.set(undefined);
+    ballot.vote({ value: side, reasons: [], comment: "" });
+    setOpen({ side, byKeyboard });
+  };
+  const thumb = (side: boolean) => {
+    const active = state.shown.value === side;
+    const Icon = side ? ThumbsUp : ThumbsDown;
+    const label = side ? t.goodResponse : t.badResponse;
+    return (
+      <IconButton
+        ref={side ? up : down}
+        label={label}
+        tip={active ? t.clickToRemove : label}
+        aria-pressed={active}
+        className={active ? "!text-accent" : ""}
+        // A click by Enter or Space has no detail; only then may the popover take the focus.
+        onClick={(event) => press(side, event.detail === 0)}
+      >
+        <Icon size={16} fill={active ? "currentColor" : "none"} />
+      </IconButton>
+    );
+  };
+
+  return (
+    <>
+      <Popover.Root open={open !== undefined} onOpenChange={(next) => !next && setOpen(undefined)}>
+        <Popover.Anchor asChild>
+          <div role="group" aria-label={t.rateThisAnswer} className="flex">
+            {thumb(true)}
+            {thumb(false)}
+          </div>
+        </Popover.Anchor>
+        {open && (
+          <VotePopover ballot={ballot} dimension={dimension} side={open.side} byKeyboard={open.byKeyboard} onClose={() => setOpen(undefined)} thumb={open.side ? up : down} />
+        )}
+      </Popover.Root>
+      <DeliveryWords state={state} onRetry={() => void ballot.redeliver()} />
+      {state.shown.comment !== "" && state.shown.value !== undefined && open === undefined && (
+        <button
+          type="button"
+          aria-label={t.editComment}
+          className="max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
+          onClick={(event) => setOpen({ side: state.shown.value ?? false, byKeyboard: event.detail === 0 })}
+        >
+          “{state.shown.comment}”
+        </button>
+      )}
+    </>
+  );
+}
+
+interface PopoverProps {
+  ballot: Ballot;
+  dimension: Dimension;
+  side: boolean;
+  byKeyboard: boolean;
+  onClose: () => void;
+  thumb: React.RefObject<HTMLButtonElement | null>;
+}
+
+function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb }: PopoverProps) {
+  const t = useT();
+  const content = useRef<HTMLDivElement>(null);
+  return (
+    <Popover.Portal>
+      <Popover.Content
+        ref={content}
+        aria-label={side ? t.whatWasGood : t.whatWentWrong}
+        side="top"
+        align="start"
+        sideOffset={8}
+        collisionPadding={12}
+        className="pop z-30 max-h-(--radix-popover-content-available-height) w-[min(23rem,calc(100vw-1.5rem))] overflow-y-auto rounded-l border border-line bg-raised p-4 shadow-high"
+        onOpenAutoFocus={(event) => {
+          event.preventDefault();
+          if (byKeyboard) content.current?.querySelector<HTMLElement>("button, textarea")?.focus();
+        }}
+        onEscapeKeyDown={() => thumb.current?.focus()}
+        onCloseAutoFocus={(event) => event.preventDefault()}
+      >
+        <VoteForm
+          key={String(side)}
+          ballot={ballot}
+          dimension={dimension}
+          side={side}
+          onClose={() => {
+            thumb.current?.focus();
+            onClose();
+          }}
+        />
+      </Popover.Content>
+    </Popover.Portal>
+  );
+}
+
+/** Says how a vote ended. While the popover is open it speaks for itself. */
+function useSpokenResult(state: VoteState, open: boolean) {
+  const t = useT();
+  const { notices } = useApp();
+  const before = useRef(state.sync);
+  useEffect(() => {
+    const was = before.current;
+    before.current = state.sync;
+    if (was !== "sending") return;
+    if (state.sync === "idle" && state.shown.value !== undefined && !open) notices.say(t.thanks);
+    else if (state.sync === "idle" && state.shown.value !== undefined) notices.say(t.voteSaved);
+    else if (state.sync === "waiting") notices.say(t.willBeSent);
+    else if (state.sync === "refused") notices.say(t.voteFailed);
+  }, [state, open, notices, t]);
+}

@@ -1,0 +1,116 @@
+import { useEffect, useRef, useState } from "react";
+import type { Dimension } from "../api/types";
+import { useObservable } from "../app/observable";
+import { reasonName, useT } from "../i18n";
+import { Button } from "../ui/controls";
+import type { Ballot } from "./ballot";
+
+const longest = 1000;
+
+/** Asked where the agent's configuration names no reasons of its own. */
+const usualReasons = {
+  down: ["inaccurate", "incomplete", "not_what_i_asked", "did_not_follow_instructions", "outdated", "too_long", "bad_style", "unjustified_refusal", "unsafe", "slow", "other"],
+  up: ["accurate", "clear", "thorough", "creative", "followed_instructions", "other"],
+};
+
+interface Props {
+  ballot: Ballot;
+  dimension: Dimension;
+  side: boolean;
+  onClose: () => void;
+}
+
+/** Reasons and comment for a vote that is already on its way. */
+export function VoteForm({ ballot, dimension, side, onClose }: Props) {
+  const t = useT();
+  const state = useObservable(ballot.state);
+  const draft = useObservable(ballot.draft) ?? { reasons: state.shown.reasons, comment: state.shown.comment };
+  const [sent, setSent] = useState<number>();
+  const reasons = dimension.reasons?.[side ? "up" : "down"] ?? usualReasons[side ? "up" : "down"];
+  const refused = state.sync === "refused" ? state.error : undefined;
+  const close = useRef(onClose);
+  close.current = onClose;
+
+  useEffect(() => {
+    if (sent === undefined || state.act !== sent || state.sync === "sending" || state.sync === "refused") return;
+    ballot.draft.set(undefined);
+    close.current();
+  }, [ballot, sent, state]);
+
+  const toggle = (reason: string) => {
+    const chosen = draft.reasons.includes(reason) ? draft.reasons.filter((other) => other !== reason) : [...draft.reasons, reason];
+    ballot.draft.set({ ...draft, reasons: chosen });
+  };
+  const send = () => {
+    // Kept until the server has it: a refusal must not lose what was typed.
+    ballot.draft.set(draft);
+    ballot.vote({ value: side, reasons: draft.reasons, comment: draft.comment.trim() });
+    setSent(ballot.state.get().act);
+  };
+
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.nativeEvent.isComposing) {
+          event.preventDefault();
+          send();
+        }
+      }}
+    >
+      <h2 className="font-semibold">{side ? t.whatWasGood : t.whatWentWrong}</h2>
+      {!refused && <p className="mt-0.5 text-xs text-quiet">{t.optional}</p>}
+      <div className="mt-3 flex flex-wrap gap-1.5">
+        {reasons.map((reason) => (
+          <Chip key={reason} name={reasonName(t, reason)} on={draft.reasons.includes(reason)} onToggle={() => toggle(reason)} />
+        ))}
+      </div>
+      <textarea
+        aria-label={t.comment}
+        placeholder={t.commentPlaceholder}
+        dir="auto"
+        rows={3}
+        maxLength={longest}
+        value={draft.comment}
+        onChange={(event) => ballot.draft.set({ ...draft, comment: event.target.value })}
+        className="mt-3 block w-full resize-y rounded-m border border-edge bg-paper px-3 py-2 text-sm pointer-coarse:text-base"
+      />
+      {refused && (
+        <p role="alert" className="mt-2 rounded-s bg-danger-soft px-2.5 py-1.5 text-sm text-danger">
+          {t.voteFailed}. {refused}
+        </p>
+      )}
+      <div className="mt-3 flex items-center gap-2">
+        <span className="me-auto text-xs text-quiet">{draft.comment.length > longest / 2 && t.characters(draft.comment.length, longest)}</span>
+        <Button look="ghost" onClick={onClose}>
+          {t.skip}
+        </Button>
+        <Button look="primary" type="submit" disabled={sent === state.act && state.sync === "sending"}>
+          {refused ? t.tryAgain : t.sendFeedback}
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+interface ChipProps {
+  name: string;
+  on: boolean;
+  onToggle: () => void;
+}
+
+function Chip({ name, on, onToggle }: ChipProps) {
+  return (
+    <button
+      type="button"
+      aria-pressed={on}
+      onClick={onToggle}
+      className={`min-h-8 rounded-full border px-3 text-[0.8125rem] transition-colors pointer-coarse:min-h-11 ${on ? "border-accent bg-accent-soft font-medium text-accent-strong" : "border-edge hover:bg-hover"}`}
+    >
+      {name}
+    </button>
+  );
+}

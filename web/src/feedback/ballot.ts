@@ -1,0 +1,205 @@
+import { api } from "../api/client";
+import { ApiError, sentence } from "../api/http";
+import type { Accepted, Feedback } from "../api/types";
+import { Observable } from "../app/observable";
+import { initial, step, unsent, type Vote, type VoteEvent, type VoteState } from "./machine";
+
+/** Whom and what a ballot is about. `traceId` is the answer's client_request_id. */
+export interface Target {
+  traceId: string;
+  agentId?: string;
+  dimension: string;
+}
+
+/** A vote the server does not have yet, as kept across reloads. */
+export interface Unsent extends Target {
+  vote: Vote;
+  key: string;
+  /** What a withdrawal needs: the vote's id, or the vote that will tell it. */
+  feedbackId?: string;
+  earlier?: { vote: Vote; key: string };
+}
+
+/** What happens outside: told by the ballot, done by the page. */
+export interface Surroundings {
+  /** Keeps (or with undefined forgets) an unsent vote. */
+  keep(target: Target, unsent: Unsent | undefined): void;
+  /** The server refused; `message` is its sentence. */
+  refused(message: string): void;
+}
+
+const firstRetry = 1000;
+const lastRetry = 30_000;
+const polls = [1000, 1500, 2500, 4000, 6000, 10_000, 15_000, 30_000, 60_000, 60_000, 120_000, 240_000];
+
+/**
+ * Brings one person's vote on one answer to the server: one request at a time,
+ * the newest act last, the same key for the same act, again until it is kept.
+ */
+export class Ballot {
+  readonly state: Observable<VoteState>;
+  /** What was typed but not sent; it survives closing the popover. */
+  readonly draft = new Observable<{ reasons: string[]; comment: string } | undefined>(undefined);
+  readonly #target: Target;
+  readonly #around: Surroundings;
+  #busy = false;
+  #lastSent: { vote: Vote; key: string } | undefined;
+  #wake: (() => void) | undefined;
+  #polling = false;
+
+  constructor(target: Target, around: Surroundings, feedback?: Feedback, kept?: Unsent) {
+    this.#target = target;
+    this.#around = around;
+    this.state = new Observable({ ...initial(feedback), ...(kept?.feedbackId ? { feedbackId: kept.feedbackId } : {}) });
+    if (kept) {
+      this.#lastSent = kept.earlier;
+      this.#step({ type: "voted", vote: kept.vote });
+      this.#step({ type: "sent", key: kept.key });
+      void this.#drain();
+    } else {
+      void this.#poll();
+    }
+  }
+
+  /** Shows the vote at once and sends it in the background. */
+  vote(vote: Vote): void {
+    this.#step({ type: "voted", vote });
+    const key = newKey();
+    if (!this.#busy) this.#step({ type: "sent", key });
+    this.#around.keep(this.#target, { ...this.#target, vote, key, feedbackId: this.state.get().feedbackId, earlier: this.#lastSent });
+    this.#wake?.();
+    void this.#drain();
+  }
+
+  /** What the server knows, as loaded with the conversation. */
+  loaded(feedback: Feedback | undefined): void {
+    this.#step({ type: "loaded", feedback });
+    void this.#poll();
+  }
+
+  /** Asks for another try of a delivery that failed. */
+  async redeliver(): Promise<void> {
+    const { feedbackId } = this.state.get();
+    if (!feedbackId) return;
+    try {
+      const feedback = await api.redeliver(feedbackId);
+      this.#step({ type: "delivery", delivery: feedback?.delivery ?? "waiting_for_mlflow" });
+      void this.#poll();
+    } catch (error) {
+      this.#around.refused(sentence(error));
+    }
+  }
+
+  #step(event: VoteEvent): void {
+    this.state.set(step(this.state.get(), event));
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let wait = firstRetry; unsent(this.state.get()); ) {
+      const { act, shown, sending } = this.state.get();
+      const key = sending?.act === act ? sending.key : newKey();
+      this.#step({ type: "sent", key });
+      try {
+        const answer = await this.#send(shown, key);
+        this.#step({ type: "accepted", act, vote: shown, answer });
+        wait = firstRetry;
+      } catch (error) {
+        if (error instanceof ApiError && !error.temporary) {
+          this.#step({ type: "refused", act, error: sentence(error) });
+          if (this.state.get().act === act) this.#around.refused(sentence(error));
+          continue;
+        }
+        this.#step({ type: "unreachable", act });
+        await this.#pause(error instanceof ApiError ? (error.retryAfter ?? wait) : wait);
+        wait = Math.min(2 * wait, lastRetry);
+      }
+    }
+    this.#busy = false;
+    this.#around.keep(this.#target, undefined);
+    void this.#poll();
+  }
+
+  async #send(vote: Vote, key: string): Promise<Partial<Accepted> | undefined> {
+    if (vote.value !== undefined) {
+      this.#lastSent = { vote, key };
+      return this.#rate(vote, key);
+    }
+    let { feedbackId } = this.state.get();
+    if (!feedbackId) {
+      // An earlier vote may have reached the server without its answer reaching us:
+      // sent again under its own key it is the same vote, and tells its id.
+      if (!this.#lastSent) return undefined;
+      feedbackId = (await this.#rate(this.#lastSent.vote, this.#lastSent.key)).feedback_id;
+    }
+    try {
+      return await api.withdraw(feedbackId);
+    } catch (error) {
+      if (error instanceof ApiError && (error.status === 404 || error.status === 410)) return undefined;
+      throw error;
+    }
+  }
+
+  #rate(vote: Vote, key: string): Promise<Accepted> {
+    const { traceId, agentId, dimension } = this.#target;
+    return api.rate(
+      {
+        trace_id: traceId,
+        agent_id: agentId,
+        assessment_name: dimension,
+        assessment_value: vote.value ?? false,
+        // Empty ones are said too: the newest vote replaces reasons and comment of the one before.
+        rationale: vote.comment,
+        reasons: vote.reasons,
+        metadata: { locale: document.documentElement.lang },
+      },
+      key,
+    );
+  }
+
+  /** Follows a delivery to its end, gently, and not for ever. */
+  async #poll(): Promise<void> {
+    if (this.#polling) return;
+    this.#polling = true;
+    for (const delay of polls) {
+      if (!this.#undelivered()) break;
+      await this.#pause(delay);
+      const { feedbackId, act } = this.state.get();
+      if (!feedbackId || !this.#undelivered()) break;
+      if (document.hidden) continue;
+      try {
+        const feedback = await api.feedback(feedbackId);
+        if (this.state.get().act !== act) continue;
+        this.#step({ type: "delivery", delivery: feedback.delivery, reason: feedback.delivery_reason });
+      } catch {
+        // The vote is kept by the server; only our knowledge of it is late.
+      }
+    }
+    this.#polling = false;
+  }
+
+  #undelivered(): boolean {
+    const { delivery, sync } = this.state.get();
+    return sync !== "waiting" && (delivery === "waiting_for_trace" || delivery === "waiting_for_mlflow");
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        removeEventListener("online", end);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      addEventListener("online", end);
+      this.#wake = end;
+    });
+  }
+}
+
+/** crypto.randomUUID exists only in secure contexts; a plain http host has none. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

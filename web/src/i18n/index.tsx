@@ -1,0 +1,39 @@
+import { createContext, useContext } from "react";
+import { de } from "./de";
+import { en, type Messages } from "./en";
+
+/** A further language is one more file and one more line here. */
+export const languages = { en, de } satisfies Record<string, Messages>;
+export type Language = keyof typeof languages;
+
+interface I18n {
+  t: Messages;
+  language: Language;
+}
+
+const Context = createContext<I18n>({ t: en, language: "en" });
+
+export const I18nProvider = Context.Provider;
+export const useI18n = (): I18n => useContext(Context);
+export const useT = (): Messages => useContext(Context).t;
+
+/** The language to begin with: the chosen one, else the browser's, else English. */
+export function firstLanguage(chosen: string | undefined, preferred: readonly string[]): Language {
+  for (const tag of [chosen, ...preferred]) {
+    const base = tag?.split("-")[0];
+    if (base && base in languages) return base as Language;
+  }
+  return "en";
+}
+
+/** The name of a reason; one the deployer made up is shown as its own words. */
+export function reasonName(t: Messages, key: string): string {
+  const words = key.replaceAll("_", " ");
+  return t.reasonNames[key] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A duration as a person says it. */
+export function duration(t: Messages, language: Language, ms: number): string {
+  const number = (value: number, digits: number) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  return ms < 1000 ? t.milliseconds(number(ms, ms < 10 ? 1 : 0)) : t.seconds(number(ms / 1000, 1));
+}

@@ -1,0 +1,72 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode, useMemo } from "react";
+import { createRoot } from "react-dom/client";
+import { ApiError } from "./api/http";
+import { AppContext, type App } from "./app/context";
+import { ErrorBoundary } from "./app/ErrorBoundary";
+import { useObservable } from "./app/observable";
+import { Preferences } from "./app/preferences";
+import { go, here } from "./app/router";
+import { Shell } from "./app/Shell";
+import { Sessions } from "./chat/sessions";
+import { Ballots } from "./feedback/ballots";
+import { I18nProvider, languages } from "./i18n";
+import "./styles.css";
+import { TipProvider } from "./ui/controls";
+import { NoticeRegions, Notices } from "./ui/notices";
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // A refusal stays one; only what may pass is asked again.
+      retry: (count, error) => count < 3 && (!(error instanceof ApiError) || error.temporary),
+    },
+  },
+});
+
+function createApp(): App {
+  const notices = new Notices();
+  return {
+    notices,
+    preferences: new Preferences(),
+    ballots: new Ballots(notices.fail),
+    sessions: new Sessions({
+      named(id) {
+        const place = here();
+        if (place.page === "chat" && !place.conversation) go({ page: "chat", conversation: id }, "replace");
+      },
+      changed: () => void queries.invalidateQueries({ queryKey: ["conversations"] }),
+    }),
+  };
+}
+
+function Root({ app }: { app: App }) {
+  const language = useObservable(app.preferences.language);
+  const i18n = useMemo(() => ({ t: languages[language], language }), [language]);
+  return (
+    <I18nProvider value={i18n}>
+      <AppContext value={app}>
+        <QueryClientProvider client={queries}>
+          <TipProvider delayDuration={400}>
+            <ErrorBoundary>
+              <Shell />
+            </ErrorBoundary>
+            <NoticeRegions notices={app.notices} />
+          </TipProvider>
+        </QueryClientProvider>
+      </AppContext>
+    </I18nProvider>
+  );
+}
+
+// A new binary may have renamed a part of the page that this old page still asks for.
+addEventListener("vite:preloadError", () => location.reload());
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <Root app={createApp()} />
+    </StrictMode>,
+  );
+}

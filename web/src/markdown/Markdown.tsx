@@ -1,0 +1,114 @@
+import { Check, Copy } from "lucide-react";
+import { memo, useMemo, useState, type ReactNode } from "react";
+import ReactMarkdown, { type Components } from "react-markdown";
+import remarkGfm from "remark-gfm";
+import { useT } from "../i18n";
+import { IconButton } from "../ui/controls";
+import { splitBlocks } from "./blocks";
+
+/** Rendered Markdown. Only the block that changed is parsed again. */
+export function Markdown({ text }: { text: string }) {
+  const blocks = useMemo(() => splitBlocks(text), [text]);
+  // Blocks are only ever added or changed at the end, so their place is their identity.
+  return blocks.map((block, place) => <Block key={place} text={block} />);
+}
+
+const plugins = [remarkGfm];
+
+const Block = memo(function Block({ text }: { text: string }) {
+  return (
+    <div className="prose-block" dir="auto">
+      <ReactMarkdown remarkPlugins={plugins} components={components}>
+        {text}
+      </ReactMarkdown>
+    </div>
+  );
+});
+
+const components: Components = {
+  a({ href = "", children }) {
+    if (/^#source-/.test(href)) {
+      return (
+        <a className="cite" href={href}>
+          {children}
+        </a>
+      );
+    }
+    // noreferrer too: where an answer was read is nobody's business.
+    return (
+      <a href={href} target="_blank" rel="noopener noreferrer nofollow">
+        {children}
+      </a>
+    );
+  },
+  img: ({ src, alt }) => <Picture src={typeof src === "string" ? src : ""} alt={alt ?? ""} />,
+  table: ({ children }) => (
+    // Reachable by keyboard, because it scrolls on a narrow page.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div className="max-w-full overflow-x-auto" tabIndex={0} role="group">
+      <table>{children}</table>
+    </div>
+  ),
+  pre: ({ children }) => <>{children}</>,
+  code: ({ className, children }) => {
+    const text = String(children);
+    const language = /language-(\S+)/.exec(className ?? "")?.[1];
+    // A fenced block's text always ends with a line break; inline code never has one.
+    return language || text.endsWith("\n") ? <CodeBlock language={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;
+  },
+};
+
+/** A picture is never fetched: a remote one would tell its server that the answer was read. */
+function Picture({ src, alt }: { src: string; alt: string }): ReactNode {
+  const t = useT();
+  if (!/^https?:/.test(src)) return <span className="text-quiet">[{t.image(alt)}]</span>;
+  return (
+    <a href={src} target="_blank" rel="noopener noreferrer nofollow">
+      {t.image(alt)}
+    </a>
+  );
+}
+
+/** Code with its language and a copy button. */
+export function CodeBlock({ text, language }: { text: string; language?: string }) {
+  return (
+    <figure className="group/code overflow-hidden rounded-m border border-line bg-sunken">
+      <figcaption className="flex h-9 items-center justify-between border-b border-line ps-3.5 pe-1 font-mono text-xs text-quiet">
+        {language ?? ""}
+        <CopyButton text={text} code />
+      </figcaption>
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <pre className="overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed" tabIndex={0} dir="ltr">
+        <code>{text}</code>
+      </pre>
+    </figure>
+  );
+}
+
+/** Copies, and shows that it did for a moment. */
+export function CopyButton({ text, code = false }: { text: string; code?: boolean }) {
+  const t = useT();
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await copyText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1500);
+  };
+  return (
+    <IconButton label={code ? t.copyCode : t.copy} tip={copied ? t.copied : undefined} className={code ? "!size-7" : ""} onClick={() => void copy()}>
+      {copied ? <Check size={16} className="text-accent" /> : <Copy size={16} />}
+    </IconButton>
+  );
+}
+
+/** The clipboard exists only in secure contexts; a plain http host needs the old way. */
+export async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.className = "sr-only";
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}

@@ -1,0 +1,174 @@
+import type { Annotation, AnswerError, MessageStatus, OutputItem, TraceSummary } from "../api/types";
+import type { StreamEvent } from "./reader";
+
+/** One visible piece of an answer, in the order the agent made them. */
+export type Part =
+  | { kind: "text"; key: string; text: string; citations: Annotation[]; closed: boolean }
+  | { kind: "reasoning"; key: string; text: string }
+  | { kind: "tool"; key: string; callId: string; name: string; input: string; output?: unknown }
+  | { kind: "approval"; key: string; name: string; server: string; input: string };
+
+export interface Answer {
+  clientRequestId?: string;
+  conversationId?: string;
+  messageId?: string;
+  parentId?: string;
+  parts: Part[];
+  status: MessageStatus;
+  error?: AnswerError;
+  summary?: TraceSummary;
+}
+
+export const emptyAnswer: Answer = { parts: [], status: "streaming" };
+
+/**
+ * Adds one event to an answer and returns the new one; unknown events change
+ * nothing. Parts that did not change keep their identity, so that only the
+ * growing one is drawn again.
+ */
+export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
+  switch (data.type) {
+    case "trace.client_request_id":
+      return { ...answer, clientRequestId: text(data.client_request_id) };
+    case "thumbprint.message":
+      return {
+        ...answer,
+        conversationId: text(data.conversation_id),
+        messageId: text(data.message_id),
+        parentId: text(data.parent_id),
+      };
+    case "response.output_text.delta":
+      return withParts(answer, addText(answer.parts, text(data.item_id), text(data.delta)));
+    case "response.output_text.annotation.added":
+      return withParts(answer, addCitation(answer.parts, text(data.item_id), data.annotation as Annotation));
+    case "response.reasoning_summary_text.delta":
+    case "response.reasoning_text.delta":
+      return withParts(answer, addReasoning(answer.parts, text(data.item_id), text(data.delta)));
+    case "response.output_item.done":
+      return withParts(answer, addItem(answer.parts, data.item as OutputItem | undefined));
+    case "error":
+      return { ...answer, error: { code: text(data.code), message: text(data.message) } };
+    case "thumbprint.done":
+      return {
+        ...answer,
+        status: (text(data.status) || "completed") as MessageStatus,
+        summary: data.trace_summary as TraceSummary | undefined,
+      };
+    default:
+      return answer;
+  }
+}
+
+/** Builds the parts of a stored answer; `content` counts where the items hold no text. */
+export function partsOfItems(items: OutputItem[], content: string): Part[] {
+  let parts: Part[] = [];
+  for (const item of items) parts = addItem(parts, item);
+  const shown = parts.some((part) => part.kind === "text");
+  return shown || content === "" ? parts : [...parts, { kind: "text", key: "content", text: content, citations: [], closed: true }];
+}
+
+/** The answer's plain text, as Copy gives it. */
+export function textOf(parts: Part[]): string {
+  return parts.filter((part) => part.kind === "text").map((part) => part.text).join("\n\n");
+}
+
+function withParts(answer: Answer, parts: Part[]): Answer {
+  return parts === answer.parts ? answer : { ...answer, parts };
+}
+
+function replaceLast(parts: Part[], last: Part): Part[] {
+  return [...parts.slice(0, -1), last];
+}
+
+function addText(parts: Part[], itemId: string, delta: string): Part[] {
+  if (delta === "") return parts;
+  const last = parts.at(-1);
+  if (last?.kind === "text" && !last.closed) return replaceLast(parts, { ...last, text: last.text + delta });
+  return [...parts, { kind: "text", key: key(parts, itemId), text: delta, citations: [], closed: false }];
+}
+
+function addReasoning(parts: Part[], itemId: string, delta: string): Part[] {
+  const last = parts.at(-1);
+  if (last?.kind === "reasoning") return replaceLast(parts, { ...last, text: last.text + delta });
+  return [...parts, { kind: "reasoning", key: key(parts, itemId), text: delta }];
+}
+
+function addCitation(parts: Part[], _itemId: string, annotation: Annotation | undefined): Part[] {
+  const at = parts.findLastIndex((part) => part.kind === "text");
+  const part = parts[at];
+  if (!annotation || part?.kind !== "text") return parts;
+  return parts.with(at, { ...part, citations: [...part.citations, annotation] });
+}
+
+function addItem(parts: Part[], item: OutputItem | undefined): Part[] {
+  switch (item?.type) {
+    case "message":
+      return closeText(parts, item);
+    case "reasoning":
+      return closeReasoning(parts, item);
+    case "function_call":
+    case "mcp_call":
+      return addCall(parts, item);
+    case "function_call_output":
+      return addOutput(parts, item);
+    case "mcp_approval_request":
+      return [...parts, { kind: "approval", key: key(parts, item.id), name: item.name ?? "", server: item.server_label ?? "", input: item.arguments ?? "" }];
+    default:
+      return parts;
+  }
+}
+
+/**
+ * A message comes twice: as deltas and as the finished item, sometimes under
+ * another id. If what streamed is what is finished, it is replaced and not
+ * said again.
+ */
+function closeText(parts: Part[], item: OutputItem): Part[] {
+  const pieces = item.content ?? [];
+  const whole = pieces.map((piece) => piece.text ?? "").join("");
+  const citations = pieces.flatMap((piece) => piece.annotations ?? []);
+  if (whole === "") return parts;
+  const at = parts.findLastIndex((part) => part.kind === "text" && !part.closed);
+  const open = parts[at];
+  if (open?.kind === "text" && sameText(open.text, whole)) {
+    return parts.with(at, { ...open, text: whole, citations: citations.length ? citations : open.citations, closed: true });
+  }
+  const closed = open?.kind === "text" ? parts.with(at, { ...open, closed: true }) : parts;
+  return [...closed, { kind: "text", key: key(parts, item.id), text: whole, citations, closed: true }];
+}
+
+function sameText(streamed: string, whole: string): boolean {
+  return streamed.trim() === whole.trim() || whole.startsWith(streamed);
+}
+
+function closeReasoning(parts: Part[], item: OutputItem): Part[] {
+  const whole = (item.summary ?? item.content ?? []).map((piece) => piece.text ?? "").join("\n\n");
+  if (whole === "") return parts;
+  const last = parts.at(-1);
+  if (last?.kind === "reasoning" && sameText(last.text, whole)) return replaceLast(parts, { ...last, text: whole });
+  return [...parts, { kind: "reasoning", key: key(parts, item.id), text: whole }];
+}
+
+function addCall(parts: Part[], item: OutputItem): Part[] {
+  const callId = item.call_id ?? item.id ?? "";
+  return [
+    ...parts,
+    { kind: "tool", key: key(parts, callId), callId, name: item.name ?? "", input: item.arguments ?? "", output: item.output },
+  ];
+}
+
+function addOutput(parts: Part[], item: OutputItem): Part[] {
+  const at = parts.findLastIndex((part) => part.kind === "tool" && part.callId === item.call_id);
+  const part = parts[at];
+  if (part?.kind === "tool") return parts.with(at, { ...part, output: item.output });
+  return [...parts, { kind: "tool", key: key(parts, item.call_id), callId: item.call_id ?? "", name: item.name ?? "", input: "", output: item.output }];
+}
+
+// Item ids are not unique (some agents send one literal for all), so the place counts too.
+function key(parts: Part[], id: string | undefined): string {
+  return `${parts.length}:${id ?? ""}`;
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,270 @@
+import { useQuery } from "@tanstack/react-query";
+import { ArrowLeft, ExternalLink, PanelLeft } from "lucide-react";
+import { useEffect, useMemo, useState, type ReactNode } from "react";
+import { api } from "../api/client";
+import { ApiError, sentence } from "../api/http";
+import type { Assessment, Trace } from "../api/types";
+import { cameFrom, linkTo, placeOf } from "../app/router";
+import { reasonName, useI18n, useT } from "../i18n";
+import { duration } from "../i18n";
+import { pretty } from "../chat/Parts";
+import { CodeBlock, CopyButton } from "../markdown/Markdown";
+import { Button, IconButton } from "../ui/controls";
+import { SpanDetails } from "./SpanDetails";
+import { SpanTree } from "./SpanTree";
+import { spanRows } from "./spans";
+
+interface Props {
+  message: string;
+  onMenu?: () => void;
+}
+
+const slowest = 10_000;
+
+/** The trace of one answer. While it is not written yet, looks again by itself, ever less often. */
+export default function TracePage({ message, onMenu }: Props) {
+  const t = useT();
+  const trace = useQuery({
+    queryKey: ["trace", message],
+    queryFn: () => api.trace(message).catch(noneYet),
+    refetchInterval: ({ state }) => (state.data === null ? Math.min(1000 * 1.5 ** state.dataUpdateCount, slowest) : false),
+  });
+  useEffect(() => {
+    document.title = `${t.trace} · Thumbprint`;
+  }, [t]);
+  const session = trace.data?.metadata?.["mlflow.trace.session"];
+  const back = placeOf(cameFrom() ?? (session ? `/c/${encodeURIComponent(session)}` : "/"));
+  return (
+    <main className="min-h-0 flex-1 overflow-y-auto">
+      <div className="mx-auto max-w-6xl px-4 pb-12 sm:px-6" id="conversation" tabIndex={-1}>
+        <header className="flex min-h-14 flex-wrap items-center gap-x-3 gap-y-1">
+          {onMenu && (
+            <IconButton label={t.openSidebar} onClick={onMenu} className="-ms-2">
+              <PanelLeft size={18} className="rtl:-scale-x-100" />
+            </IconButton>
+          )}
+          <a {...linkTo(back)} className="inline-flex min-h-9 items-center gap-1.5 rounded-m text-sm text-quiet hover:text-ink">
+            <ArrowLeft size={16} className="rtl:-scale-x-100" />
+            {t.backToChat}
+          </a>
+          {trace.data?.mlflow_url && /^https?:/.test(trace.data.mlflow_url) && (
+            <a
+              href={trace.data.mlflow_url}
+              target="_blank"
+              rel="noopener noreferrer"
+              className="ms-auto inline-flex min-h-9 items-center gap-1.5 rounded-m border border-line bg-raised px-3 text-sm hover:bg-hover"
+            >
+              {t.openInMlflow}
+              <ExternalLink size={14} aria-hidden />
+            </a>
+          )}
+        </header>
+        <h1 className="mt-2 font-serif text-3xl tracking-tight">{t.trace}</h1>
+        {trace.data && <Whole trace={trace.data} />}
+        {!trace.data && !trace.isError && (
+          <div role="status" className="mt-6 flex items-start gap-3">
+            <span className="dot mt-2 size-2.5 shrink-0 rounded-full bg-accent" aria-hidden />
+            <p>
+              {trace.data === null ? t.waitingForTrace : t.loading}
+              {trace.data === null && <span className="block text-sm text-quiet">{t.waitingForTraceWhy}</span>}
+            </p>
+          </div>
+        )}
+        {trace.isError && (
+          <div role="alert" className="mt-6 rounded-m bg-danger-soft px-4 py-3 text-sm text-danger">
+            <p>
+              {t.traceFailed} {sentence(trace.error)}
+            </p>
+            <Button className="mt-2 !text-ink" onClick={() => void trace.refetch()}>
+              {t.retry}
+            </Button>
+          </div>
+        )}
+      </div>
+    </main>
+  );
+}
+
+function noneYet(error: unknown): null {
+  if (error instanceof ApiError && error.code === "trace_not_ready") return null;
+  throw error;
+}
+
+function Whole({ trace }: { trace: Trace }) {
+  const t = useT();
+  const rows = useMemo(() => spanRows(trace.spans ?? []), [trace.spans]);
+  const [chosen, setChosen] = useState<string>();
+  const row = rows.find(({ span }) => span.span_id === chosen) ?? rows[0];
+  return (
+    <>
+      <Facts trace={trace} />
+      <div className="mt-6 grid items-start gap-4 lg:grid-cols-2">
+        <Section title={t.request}>
+          <Text value={trace.request_preview} />
+        </Section>
+        <Section title={t.response}>
+          <Text value={trace.response_preview} />
+        </Section>
+      </div>
+      <div className="mt-4 grid items-start gap-4 lg:grid-cols-[3fr_2fr]">
+        <Section title={t.spans}>
+          {rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree rows={rows} chosen={row?.span.span_id} onChoose={setChosen} />}
+        </Section>
+        {row && (
+          <Section title={t.spanDetails}>
+            <SpanDetails key={row.span.span_id} span={row.span} />
+          </Section>
+        )}
+      </div>
+      <div className="mt-4 grid items-start gap-4 lg:grid-cols-2">
+        <Section title={t.feedbackHeading}>
+          <Assessments list={trace.assessments ?? []} />
+        </Section>
+        <Section title={t.tagsAndMetadata}>
+          <Table title={t.tags} rows={trace.tags ?? {}} />
+          <Table title={t.metadata} rows={trace.metadata ?? {}} />
+        </Section>
+      </div>
+    </>
+  );
+}
+
+function Facts({ trace }: { trace: Trace }) {
+  const { t, language } = useI18n();
+  const number = (value: number | undefined) => new Intl.NumberFormat(language).format(value ?? 0);
+  const usage = trace.token_usage;
+  const tokens = usage && (usage.input_tokens !== undefined || usage.output_tokens !== undefined) ? t.tokenSplit(number(usage.input_tokens), number(usage.output_tokens)) : usage?.total_tokens && number(usage.total_tokens);
+  return (
+    <dl className="mt-4 flex flex-wrap gap-x-8 gap-y-3">
+      <Fact name={t.state}>
+        <span className={/ERROR/i.test(trace.state) ? "text-danger" : ""}>{trace.state}</span>
+      </Fact>
+      <Fact name={t.started}>{when(trace.request_time, language)}</Fact>
+      {trace.execution_duration_ms !== undefined && <Fact name={t.duration}>{duration(t, language, trace.execution_duration_ms)}</Fact>}
+      {tokens && <Fact name={t.tokenUsage}>{tokens}</Fact>}
+      <Fact name={t.requestId} copy={trace.client_request_id}>
+        <code className="font-mono text-[0.8125rem]">{trace.client_request_id}</code>
+      </Fact>
+      <Fact name={t.traceId} copy={trace.trace_id}>
+        <code className="font-mono text-[0.8125rem] break-all">{trace.trace_id}</code>
+      </Fact>
+    </dl>
+  );
+}
+
+function Fact({ name, copy, children }: { name: string; copy?: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt className="text-xs text-quiet">{name}</dt>
+      <dd className="flex min-h-7 items-center gap-0.5 text-sm">
+        {children}
+        {copy && <CopyButton text={copy} code />}
+      </dd>
+    </div>
+  );
+}
+
+function Section({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section aria-label={title} className="min-w-0 rounded-l border border-line bg-raised p-4">
+      <h2 className="mb-3 text-sm font-semibold">{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+function Text({ value }: { value: string | undefined }) {
+  const t = useT();
+  const text = pretty(value ?? "");
+  if (text === "") return <p className="text-sm text-quiet">{t.nothingRecorded}</p>;
+  if (text.startsWith("{") || text.startsWith("[")) return <CodeBlock text={text} />;
+  return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div tabIndex={0} role="group" dir="auto" className="max-h-72 overflow-y-auto text-sm whitespace-pre-wrap wrap-anywhere">
+      {text}
+    </div>
+  );
+}
+
+function Assessments({ list }: { list: Assessment[] }) {
+  const { t, language } = useI18n();
+  if (list.length === 0) return <p className="text-sm text-quiet">{t.noFeedback}</p>;
+  return (
+    <ul className="divide-y divide-line text-sm">
+      {list.map((assessment) => (
+        <li key={assessment.assessment_id} className="py-2.5 first:pt-0 last:pb-0">
+          <p className="flex flex-wrap items-baseline gap-x-2">
+            <code className="font-mono text-[0.8125rem]">{assessment.name}</code>
+            <strong className="font-semibold">{valueWords(assessment.value, t.yes, t.no)}</strong>
+            <span className="text-xs text-quiet">{assessment.source_type}</span>
+          </p>
+          <Reasons value={assessment.metadata?.reasons} />
+          {assessment.rationale && (
+            <p dir="auto" className="mt-1 whitespace-pre-wrap wrap-anywhere">
+              “{assessment.rationale}”
+            </p>
+          )}
+          <p className="mt-1 text-xs text-quiet">
+            {t.given(assessment.source_id ?? "", when(assessment.last_update_time ?? assessment.create_time, language))}
+          </p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Reasons travel as metadata: a list, or a list in a string. */
+function Reasons({ value }: { value: unknown }) {
+  const t = useT();
+  const reasons = reasonsOf(value);
+  if (reasons.length === 0) return null;
+  return (
+    <p className="mt-1 flex flex-wrap gap-1">
+      {reasons.map((reason) => (
+        <span key={reason} className="rounded-full bg-sunken px-2 py-0.5 text-xs">
+          {reasonName(t, reason)}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+function reasonsOf(value: unknown): string[] {
+  if (Array.isArray(value)) return value.map(String);
+  if (typeof value !== "string" || value === "") return [];
+  try {
+    const list: unknown = JSON.parse(value);
+    return Array.isArray(list) ? list.map(String) : [value];
+  } catch {
+    return value.split(",").map((reason) => reason.trim());
+  }
+}
+
+function Table({ title, rows }: { title: string; rows: Record<string, string> }) {
+  const t = useT();
+  const entries = Object.entries(rows).toSorted(([a], [b]) => a.localeCompare(b));
+  return (
+    <div className="not-first:mt-4">
+      <h3 className="mb-1 text-xs font-medium text-quiet">{title}</h3>
+      {entries.length === 0 && <p className="text-sm text-quiet">{t.nothingRecorded}</p>}
+      <dl className="divide-y divide-line text-[0.8125rem]">
+        {entries.map(([name, value]) => (
+          <div key={name} className="grid gap-x-4 py-1.5 sm:grid-cols-[2fr_3fr]">
+            <dt className="font-mono text-quiet wrap-anywhere">{name}</dt>
+            <dd className="font-mono wrap-anywhere">{String(value)}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+function valueWords(value: unknown, yes: string, no: string): string {
+  if (typeof value === "boolean") return value ? yes : no;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function when(time: string | undefined, language: string): string {
+  if (!time || Number.isNaN(Date.parse(time))) return "";
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" }).format(new Date(time));
+}

@@ -1,0 +1,51 @@
+import { useEffect, useRef, type ReactNode } from "react";
+
+interface Props {
+  label: string;
+  onClose: () => void;
+  /** "centre" is a card, "side" a drawer at the start edge. */
+  place?: "centre" | "side";
+  /** An alert dialog asks something that must be answered. */
+  role?: "dialog" | "alertdialog";
+  children: ReactNode;
+}
+
+const places = {
+  centre: "m-auto w-[min(30rem,calc(100vw-2rem))] rounded-l border border-line bg-raised p-5 shadow-high",
+  side: "m-0 h-dvh max-h-none w-[min(19rem,86vw)] max-w-none border-e border-line bg-sunken shadow-high",
+};
+
+/**
+ * The platform's own modal dialog: it makes the rest inert, keeps the focus,
+ * closes on Esc and gives the focus back. A click beside it closes it too.
+ */
+export function Modal({ label, onClose, place = "centre", role = "dialog", children }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      role={role}
+      aria-label={label}
+      className={`pop ${places[place]}`}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onMouseDown={(event) => {
+        if (event.target === event.currentTarget && beside(event)) onClose();
+      }}
+    >
+      {children}
+    </dialog>
+  );
+}
+
+function beside(event: React.MouseEvent<HTMLElement>): boolean {
+  const box = event.currentTarget.getBoundingClientRect();
+  return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
+}

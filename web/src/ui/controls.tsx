@@ -1,0 +1,69 @@
+import { Tooltip } from "radix-ui";
+import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
+
+type Native = ButtonHTMLAttributes<HTMLButtonElement> & { ref?: Ref<HTMLButtonElement> };
+
+const looks = {
+  primary: "bg-accent text-on-accent hover:bg-accent-strong",
+  danger: "bg-danger text-on-accent hover:opacity-90",
+  plain: "border border-line bg-raised hover:bg-hover",
+  ghost: "text-quiet hover:bg-hover hover:text-ink",
+};
+
+interface ButtonProps extends Native {
+  look?: keyof typeof looks;
+}
+
+export function Button({ look = "plain", className = "", ...rest }: ButtonProps) {
+  return (
+    <button
+      type="button"
+      className={`inline-flex min-h-9 items-center justify-center gap-1.5 rounded-m px-3.5 text-sm font-medium transition-colors disabled:opacity-50 pointer-coarse:min-h-11 ${looks[look]} ${className}`}
+      {...rest}
+    />
+  );
+}
+
+interface IconButtonProps extends Native {
+  label: string;
+  /** What the tooltip says, where it says more than the name. */
+  tip?: string;
+  children: ReactNode;
+}
+
+/** A button that shows only a picture; its name never changes with its state. */
+export function IconButton({ label, tip, className = "", children, ...rest }: IconButtonProps) {
+  return (
+    <Tip text={tip ?? label}>
+      <button
+        type="button"
+        aria-label={label}
+        className={`inline-grid size-8 shrink-0 place-items-center rounded-m text-quiet transition-colors hover:bg-hover hover:text-ink disabled:pointer-events-none disabled:opacity-40 pointer-coarse:size-11 ${className}`}
+        {...rest}
+      >
+        {children}
+      </button>
+    </Tip>
+  );
+}
+
+interface TipProps {
+  text: string;
+  children: ReactNode;
+}
+
+/** A few words on hover and focus. Names and states must not depend on it. */
+export function Tip({ text, children }: TipProps) {
+  return (
+    <Tooltip.Root>
+      <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
+      <Tooltip.Portal>
+        <Tooltip.Content sideOffset={6} collisionPadding={8} className="pop z-50 max-w-64 rounded-s bg-ink px-2 py-1 text-xs text-paper">
+          {text}
+        </Tooltip.Content>
+      </Tooltip.Portal>
+    </Tooltip.Root>
+  );
+}
+
+export const TipProvider = Tooltip.Provider;

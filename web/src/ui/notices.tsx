@@ -1,0 +1,69 @@
+import { CircleAlert, X } from "lucide-react";
+import { Observable, useObservable } from "../app/observable";
+import { useT } from "../i18n";
+import { IconButton } from "./controls";
+
+interface Toast {
+  id: number;
+  text: string;
+}
+
+const showFor = 10_000;
+const most = 3;
+
+/** What the page tells the person: toasts for failures, quiet words for screen readers. */
+export class Notices {
+  readonly toasts = new Observable<readonly Toast[]>([]);
+  readonly spoken = new Observable("");
+  #next = 1;
+
+  /** Shows a failure. The same one again only renews the one that is shown. */
+  fail = (text: string): void => {
+    const toast = { id: this.#next++, text };
+    this.toasts.set([...this.toasts.get().filter((other) => other.text !== text), toast].slice(-most));
+    setTimeout(() => this.dismiss(toast.id), showFor);
+  };
+
+  dismiss = (id: number): void => {
+    const left = this.toasts.get().filter((toast) => toast.id !== id);
+    if (left.length < this.toasts.get().length) this.toasts.set(left);
+  };
+
+  /** Says something to a screen reader without showing it. */
+  say = (text: string): void => {
+    // The same words twice are no change, and no change is not read.
+    this.spoken.set(this.spoken.get() === text ? `${text}\u00A0` : text);
+  };
+}
+
+/** Both regions are always there: a live region that appears with its text is often not read. */
+export function NoticeRegions({ notices }: { notices: Notices }) {
+  const t = useT();
+  const toasts = useObservable(notices.toasts);
+  const spoken = useObservable(notices.spoken);
+  return (
+    <>
+      <div role="status" className="sr-only">
+        {spoken}
+      </div>
+      <section
+        aria-label={t.notifications}
+        className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3"
+      >
+        {toasts.map((toast) => (
+          <div
+            key={toast.id}
+            role="alert"
+            className="pop pointer-events-auto flex w-[min(28rem,100%)] items-start gap-2.5 rounded-m border border-danger/40 bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high"
+          >
+            <CircleAlert size={18} className="mt-1.5 shrink-0 text-danger" aria-hidden />
+            <p className="my-1.5 min-w-0 flex-1 wrap-anywhere">{toast.text}</p>
+            <IconButton label={t.dismiss} onClick={() => notices.dismiss(toast.id)}>
+              <X size={16} />
+            </IconButton>
+          </div>
+        ))}
+      </section>
+    </>
+  );
+}

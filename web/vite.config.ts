@@ -1,0 +1,31 @@
+import tailwindcss from "@tailwindcss/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+// The build is committed and embedded in the binary, so it must be the same
+// bytes on every machine and its names must not change with its contents:
+// no hashes (git then stores small deltas), no source maps.
+export default defineConfig({
+  plugins: [react(), tailwindcss()],
+  build: {
+    outDir: "../internal/webui/dist",
+    emptyOutDir: true,
+    target: "es2022",
+    // light-dark() as written; older browsers are not worth a second set of colours.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
+    // data: fonts and scripts would need holes in the Content Security Policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        entryFileNames: "assets/[name].js",
+        chunkFileNames: "assets/[name].js",
+        assetFileNames: "assets/[name][extname]",
+      },
+    },
+  },
+  server: {
+    port: 5173,
+    proxy: { "/api": "http://127.0.0.1:8090" },
+  },
+});
