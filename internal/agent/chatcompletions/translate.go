@@ -61,7 +61,7 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 	if err := json.Unmarshal(raw.Data, &c); err != nil {
 		return false, &agent.Error{Code: agent.CodeBadResponse, Message: "The agent sent an event that is not a chat completion's chunk.", Cause: err}
 	}
-	if c.Choices == nil && c.Usage == nil && raw.Type != "" {
+	if c.Choices == nil && c.Usage == nil {
 		return true, nil
 	}
 	t.note(c)
@@ -96,8 +96,10 @@ func (t *translator) piece(p piece, out *upstream.Queue) error {
 	if text != "" || thought != "" || len(p.ToolCalls) > 0 {
 		t.finish = ""
 	}
+	if len(t.calls) > 0 && (text != "" || thought != "" || p.Role == "tool") {
+		t.settle(out) // the agent called its tools itself, and goes on
+	}
 	if p.Role == "tool" {
-		t.settle(out)
 		t.speech.Output(p.ToolCallID, text, out)
 		return nil
 	}
