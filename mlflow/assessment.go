@@ -51,9 +51,9 @@ type Assessment struct {
 	// prompt, run_id, text, timestamp, execution_time and end_time.
 	Name string
 	Kind AssessmentKind // "" is KindFeedback
-	// Value is anything that JSON can express. It comes back as bool, float64
-	// (MLflow has no other numbers), string, []any, map[string]any or nil. Of an
-	// issue it is the issue's name.
+	// Value is anything that JSON can express; an expectation must have one. It
+	// comes back as bool, float64 (MLflow has no other numbers), string, []any,
+	// map[string]any or nil. Of an issue it is the issue's name.
 	Value any
 	Error *AssessmentError // why a feedback has no value
 	// Source defaults to CODE "default", and HUMAN "default" for an expectation.
@@ -139,9 +139,7 @@ func (a Assessment) MarshalJSON() ([]byte, error) {
 	if a.Rationale != "" {
 		w.Rationale = &a.Rationale
 	}
-	if a.Valid {
-		w.Valid = &a.Valid
-	}
+	w.Valid = &a.Valid
 	return w.marshalValue(a.Kind, a.Value, a.Error)
 }
 
@@ -163,14 +161,17 @@ func (w *wireAssessment) marshalValue(kind AssessmentKind, value any, fail *Asse
 	return json.Marshal(w)
 }
 
-// newWireExpectation writes scalars as they are, all else as a JSON text: MLflow
-// refuses null and would return a structure as a text anyway.
+// newWireExpectation writes scalars as they are and structures as a JSON text, as
+// MLflow's own client does and as MLflow returns them.
 func newWireExpectation(value any) (*wireExpectation, error) {
 	b, err := encodeJSON(value) // its escapes are escaped once more inside the body
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsRune("{[n", rune(b[0])) {
+	if string(b) == "null" {
+		return nil, errors.New("an expectation needs a value")
+	}
+	if b[0] == '{' || b[0] == '[' {
 		return &wireExpectation{Serialized: &wireSerialized{Format: "JSON_FORMAT", Value: string(b)}}, nil
 	}
 	return &wireExpectation{Value: json.RawMessage(b)}, nil
@@ -246,7 +247,7 @@ func (c *Client) CreateAssessment(ctx context.Context, traceID string, a Assessm
 		return nil, err
 	}
 	a.TraceID = traceID
-	a.Valid = a.Kind == KindFeedback || a.Kind == ""
+	a.Valid = true // MLflow stores true whatever is sent
 	if a.Source == (Source{}) {
 		a.Source = defaultSource(a.Kind)
 	}
