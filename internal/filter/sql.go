@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -98,14 +99,28 @@ func glob(like string) string {
 	return strings.NewReplacer("%", "*", "_", "?", "*", "[*]", "?", "[?]", "[", "[[]").Replace(like)
 }
 
-// Number returns the condition "column op number" for a numeric column.
+// Number returns the condition "column op number" for a floating-point column.
 func (b *Builder) Number(column string, op Op, n float64) string {
-	if op == Ne {
-		op = "<>"
-	}
+	return b.number(column, op, func() string { return b.Arg(n) })
+}
+
+// Integer returns the condition "column op number" for an integer column. A
+// whole number travels as one, so that the column's index can be used.
+func (b *Builder) Integer(column string, op Op, n float64) string {
+	return b.number(column, op, func() string {
+		if n == math.Trunc(n) && math.Abs(n) < 1<<62 {
+			return b.Arg(int64(n))
+		}
+		return "CAST(" + b.Arg(n) + " AS DOUBLE PRECISION)"
+	})
+}
+
+func (b *Builder) number(column string, op Op, arg func() string) string {
 	switch op {
-	case Eq, "<>", Lt, Le, Gt, Ge:
-		return column + " " + string(op) + " " + b.Arg(n)
+	case Ne:
+		return column + " <> " + arg()
+	case Eq, Lt, Le, Gt, Ge:
+		return column + " " + string(op) + " " + arg()
 	}
 	return "1 = 0"
 }

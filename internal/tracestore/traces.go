@@ -1,0 +1,422 @@
+package tracestore
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+)
+
+// The lengths MLflow documents for its columns, except that ids may be longer:
+// what MLflow on SQLite takes is taken here.
+const (
+	maxID      = 250
+	maxSession = 250
+	maxName    = 4096
+	maxTagKey  = 250
+	maxTagText = 8000
+)
+
+// StartTrace creates a trace or adds to it, and returns it as it is then. Fields
+// that info does not say keep what is stored; tags and metadata are merged;
+// assessments are added, and one that was sent before is not added again.
+//
+// The experiment must exist and be active.
+func (s *Store) StartTrace(ctx context.Context, info TraceInfo) (TraceInfo, error) {
+	row, err := newTraceRow(info)
+	if err != nil {
+		return TraceInfo{}, err
+	}
+	now := s.now()
+	return write(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (TraceInfo, error) {
+		if err := checkExperiment(ctx, tx, row.experimentID, true); err != nil {
+			return TraceInfo{}, err
+		}
+		if err := saveTrace(ctx, tx, row, now); err != nil {
+			return TraceInfo{}, err
+		}
+		if err := saveKeyValues(ctx, tx, row.id, row.tags, row.metadata); err != nil {
+			return TraceInfo{}, err
+		}
+		for i, a := range info.Assessments {
+			a.TraceID = row.id
+			if a.ID == "" {
+				a.ID = derivedAssessmentID(i, a)
+			}
+			if err := insertAssessment(ctx, tx, a, now, true); err != nil {
+				return TraceInfo{}, err
+			}
+		}
+		return oneInfo(ctx, tx, row.id)
+	})
+}
+
+// derivedAssessmentID makes the id of an assessment that came inside a trace
+// without one, so that the same trace sent again brings no second copy.
+func derivedAssessmentID(i int, a Assessment) string {
+	h := sha256.New()
+	for _, part := range []string{
+		a.TraceID, strconv.Itoa(i), a.Name, a.SourceType, a.SourceID, a.SpanID,
+		strconv.FormatInt(a.CreateTime.UnixMilli(), 10), string(a.Value),
+	} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return "a-" + hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// traceRow is a row of traces plus what belongs into the other tables. A null
+// or zero value means "not said".
+type traceRow struct {
+	id              string
+	experimentID    int64
+	clientRequestID sql.NullString
+	requestTime     sql.NullInt64
+	duration        sql.NullInt64 // microseconds
+	endedAt         sql.NullInt64
+	state           State
+	name, session   sql.NullString
+	request, answer sql.NullString
+	usage           usage
+	finalized       bool
+	spanWrites      int64
+	tags, metadata  map[string]string
+}
+
+// newTraceRow checks info and takes apart the maps whose keys are columns.
+func newTraceRow(info TraceInfo) (traceRow, error) {
+	experiment, err := ParseExperimentID(info.ExperimentID)
+	if err != nil {
+		return traceRow{}, err
+	}
+	r := traceRow{
+		id: info.ID, experimentID: experiment, clientRequestID: null(CleanText(info.ClientRequestID)), state: info.State,
+		request: null(CleanText(info.RequestPreview)), answer: null(CleanText(info.ResponsePreview)), finalized: true,
+		tags: map[string]string{}, metadata: map[string]string{},
+	}
+	if !info.RequestTime.IsZero() {
+		r.requestTime = sql.NullInt64{Int64: micros(info.RequestTime), Valid: true}
+	}
+	if info.Duration != nil {
+		r.duration = sql.NullInt64{Int64: info.Duration.Milliseconds() * 1000, Valid: true}
+	}
+	if r.state == "" {
+		r.state = StateUnspecified
+	}
+	if err := r.checkIDs(); err != nil {
+		return traceRow{}, err
+	}
+	if err := r.takeTags(info.Tags); err != nil {
+		return traceRow{}, err
+	}
+	return r, r.takeMetadata(info.Metadata)
+}
+
+func (r *traceRow) checkIDs() error {
+	if r.id == "" {
+		return invalid("Missing value for required parameter 'trace_id'.")
+	}
+	for name, id := range map[string]string{"trace_id": r.id, "client_request_id": r.clientRequestID.String} {
+		if utf8.RuneCountInString(id) > maxID {
+			return invalid("'%s' exceeds the maximum length of %d characters", name, maxID)
+		}
+	}
+	if strings.ContainsFunc(r.id, func(c rune) bool { return c <= ' ' || c == 0x7f || c == utf8.RuneError }) {
+		return invalid("Invalid trace_id '%s': it contains a space, a control character or invalid UTF-8.", r.id)
+	}
+	return nil
+}
+
+// takeTags keeps the tags but for those that are columns or computed.
+func (r *traceRow) takeTags(tags map[string]string) error {
+	for k, v := range tags {
+		switch k {
+		case TagSpansLocation, TagArtifactLocation:
+		case TagName:
+			if utf8.RuneCountInString(v) > maxName {
+				return invalid("'Trace name' exceeds the maximum length of %d characters", maxName)
+			}
+			r.name = null(CleanText(v))
+		default:
+			r.tags[k] = v
+		}
+	}
+	return nil
+}
+
+func (r *traceRow) takeMetadata(metadata map[string]string) error {
+	for k, v := range metadata {
+		switch k {
+		case MetaFinalized:
+		case MetaSession:
+			if utf8.RuneCountInString(v) > maxSession {
+				return invalid("'Session ID' exceeds the maximum length of %d characters", maxSession)
+			}
+			r.session = null(CleanText(v))
+		case MetaTokenUsage:
+			r.usage.tokens = parseTokens([]byte(v))
+		case MetaCost:
+			r.usage.cost = parseCost([]byte(v))
+		default:
+			r.metadata[k] = v
+		}
+	}
+	return nil
+}
+
+func checkExperiment(ctx context.Context, tx *sqldb.Tx, id int64, active bool) error {
+	var stage string
+	err := tx.QueryRow(ctx, `SELECT lifecycle_stage FROM experiments WHERE id = $1`, id).Scan(&stage)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return notFound("No Experiment with id=%d exists", id)
+	case err != nil:
+		return fmt.Errorf("read experiment %d: %w", id, err)
+	case active && stage != Active:
+		return invalid("The experiment %d must be in the 'active' state. Current state is %s.", id, stage)
+	}
+	return nil
+}
+
+const traceColumns = `trace_id, experiment_id, client_request_id, request_time, ended_at, state, name, session_id,
+	request_preview, response_preview, input_tokens, output_tokens, total_tokens, cache_read_tokens,
+	cache_write_tokens, cache_write_1h, input_cost, output_cost, total_cost, finalized, span_writes`
+
+func (r *traceRow) values() []any {
+	u := r.usage
+	return []any{
+		r.id, r.experimentID, r.clientRequestID, r.requestTime.Int64, r.endedAt, string(r.state), r.name, r.session, r.request, r.answer,
+		u.token(0), u.token(1), u.token(2), u.token(3), u.token(4), u.token(5), u.price(0), u.price(1), u.price(2), r.finalized, r.spanWrites,
+	}
+}
+
+func (r *traceRow) scan(scan func(...any) error) error {
+	var tokens [6]sql.NullInt64
+	var costs [3]sql.NullFloat64
+	r.requestTime.Valid = true
+	err := scan(&r.id, &r.experimentID, &r.clientRequestID, &r.requestTime.Int64, &r.endedAt, &r.state, &r.name, &r.session, &r.request, &r.answer,
+		&tokens[0], &tokens[1], &tokens[2], &tokens[3], &tokens[4], &tokens[5], &costs[0], &costs[1], &costs[2], &r.finalized, &r.spanWrites)
+	r.usage = usageOf(tokens, costs)
+	return err
+}
+
+// saveTrace inserts the row, or merges it into the one that is there.
+func saveTrace(ctx context.Context, tx *sqldb.Tx, r traceRow, now time.Time) error {
+	if r.duration.Valid && !r.requestTime.Valid {
+		// The end is then known only relative to a start that is not: see merge.
+		r.endedAt = sql.NullInt64{}
+	}
+	fresh := r
+	if !fresh.requestTime.Valid {
+		fresh.requestTime = sql.NullInt64{Int64: micros(now), Valid: true}
+	}
+	if fresh.duration.Valid {
+		fresh.endedAt = sql.NullInt64{Int64: fresh.requestTime.Int64 + fresh.duration.Int64, Valid: true}
+	}
+	res, err := tx.Exec(ctx, `INSERT INTO traces (`+traceColumns+`)`+valuesText(1, 21)+`ON CONFLICT (trace_id) DO NOTHING`, fresh.values()...)
+	if err != nil {
+		return fmt.Errorf("insert trace %s: %w", r.id, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	var old traceRow
+	row := tx.QueryRow(ctx, `SELECT `+traceColumns+` FROM traces WHERE trace_id = $1 `+tx.Dialect().ForUpdate, r.id)
+	if err := old.scan(row.Scan); err != nil {
+		return fmt.Errorf("read trace %s: %w", r.id, err)
+	}
+	old.merge(r)
+	_, err = tx.Exec(ctx, `UPDATE traces SET experiment_id = $2, client_request_id = $3, request_time = $4, ended_at = $5, state = $6,
+		name = $7, session_id = $8, request_preview = $9, response_preview = $10, input_tokens = $11, output_tokens = $12,
+		total_tokens = $13, cache_read_tokens = $14, cache_write_tokens = $15, cache_write_1h = $16, input_cost = $17,
+		output_cost = $18, total_cost = $19, finalized = $20, span_writes = $21 WHERE trace_id = $1`, old.values()...)
+	if err != nil {
+		return fmt.Errorf("update trace %s: %w", r.id, err)
+	}
+	return nil
+}
+
+// merge lays over r what n says. This is where MLflow erases: there, a
+// StartTrace without a client_request_id, time or state removes the stored one.
+func (r *traceRow) merge(n traceRow) {
+	r.experimentID, r.finalized = n.experimentID, true
+	take(&r.clientRequestID, n.clientRequestID)
+	take(&r.name, n.name)
+	take(&r.session, n.session)
+	take(&r.request, n.request)
+	take(&r.answer, n.answer)
+	if n.requestTime.Valid {
+		r.requestTime = n.requestTime
+	}
+	if n.duration.Valid {
+		r.endedAt = sql.NullInt64{Int64: r.requestTime.Int64 + n.duration.Int64, Valid: true}
+	}
+	if n.state != StateUnspecified {
+		r.state = n.state
+	}
+	r.usage.merge(n.usage)
+}
+
+func take(old *sql.NullString, said sql.NullString) {
+	if said.Valid {
+		*old = said
+	}
+}
+
+func saveKeyValues(ctx context.Context, tx *sqldb.Tx, id string, tags, metadata map[string]string) error {
+	if err := insertRows(ctx, tx, `INSERT INTO trace_tags (trace_id, key, value)`, upsertValue, keyValueRows(id, tags)); err != nil {
+		return fmt.Errorf("save tags of %s: %w", id, err)
+	}
+	if err := insertRows(ctx, tx, `INSERT INTO trace_metadata (trace_id, key, value)`, upsertValue, keyValueRows(id, metadata)); err != nil {
+		return fmt.Errorf("save metadata of %s: %w", id, err)
+	}
+	return nil
+}
+
+const upsertValue = `ON CONFLICT (trace_id, key) DO UPDATE SET value = excluded.value`
+
+// TraceInfo returns a trace without spans. NotFound when there is none.
+func (s *Store) TraceInfo(ctx context.Context, id string) (TraceInfo, error) {
+	return view(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (TraceInfo, error) { return oneInfo(ctx, tx, id) })
+}
+
+// TraceInfos returns those of the traces that exist, in the order of ids.
+func (s *Store) TraceInfos(ctx context.Context, ids []string) ([]TraceInfo, error) {
+	return view(ctx, s, func(ctx context.Context, tx *sqldb.Tx) ([]TraceInfo, error) { return loadInfos(ctx, tx, ids) })
+}
+
+func oneInfo(ctx context.Context, tx *sqldb.Tx, id string) (TraceInfo, error) {
+	infos, err := loadInfos(ctx, tx, []string{id})
+	if err != nil {
+		return TraceInfo{}, err
+	}
+	if len(infos) == 0 {
+		return TraceInfo{}, notFound("Trace with ID '%s' not found.", id)
+	}
+	return infos[0], nil
+}
+
+// loadInfos reads the traces that exist, in the order of ids.
+func loadInfos(ctx context.Context, tx *sqldb.Tx, ids []string) ([]TraceInfo, error) {
+	rows := map[string]traceRow{}
+	err := inChunks(ids, func(marks string, args []any) error {
+		found, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (traceRow, error) {
+			var t traceRow
+			return t, t.scan(r.Scan)
+		}, `SELECT `+traceColumns+` FROM traces WHERE trace_id IN (`+marks+`)`, args...)
+		for _, t := range found {
+			rows[t.id] = t
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %d traces: %w", len(ids), err)
+	}
+	list := make([]traceRow, 0, len(rows))
+	for _, id := range ids {
+		if t, ok := rows[id]; ok {
+			list = append(list, t)
+			delete(rows, id) // an id given twice is answered once
+		}
+	}
+	return completeInfos(ctx, tx, list)
+}
+
+// completeInfos adds tags, metadata and assessments to rows of traces.
+func completeInfos(ctx context.Context, tx *sqldb.Tx, rows []traceRow) ([]TraceInfo, error) {
+	infos := make([]TraceInfo, len(rows))
+	at := make(map[string]*TraceInfo, len(rows))
+	ids := make([]string, len(rows))
+	for i := range rows {
+		infos[i] = rows[i].info()
+		at[rows[i].id], ids[i] = &infos[i], rows[i].id
+	}
+	err := inChunks(ids, func(marks string, args []any) error {
+		err := eachKeyValue(ctx, tx, `SELECT trace_id, key, value FROM trace_tags WHERE trace_id IN (`+marks+`)`, args,
+			func(id, k, v string) { at[id].Tags[k] = v })
+		if err != nil {
+			return err
+		}
+		err = eachKeyValue(ctx, tx, `SELECT trace_id, key, value FROM trace_metadata WHERE trace_id IN (`+marks+`)`, args,
+			func(id, k, v string) { at[id].Metadata[k] = v })
+		if err != nil {
+			return err
+		}
+		assessments, err := sqldb.Collect(ctx, tx, scanAssessment, `SELECT `+assessmentColumns+` FROM assessments
+			WHERE trace_id IN (`+marks+`) ORDER BY created_at, inserted_at, assessment_id`, args...)
+		for _, a := range assessments {
+			at[a.TraceID].Assessments = append(at[a.TraceID].Assessments, a)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read tags, metadata and assessments: %w", err)
+	}
+	return infos, nil
+}
+
+func eachKeyValue(ctx context.Context, tx *sqldb.Tx, query string, args []any, fn func(id, k, v string)) error {
+	triples, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (t [3]string, err error) {
+		err = r.Scan(&t[0], &t[1], &t[2])
+		return t, err
+	}, query, args...)
+	for _, t := range triples {
+		fn(t[0], t[1], t[2])
+	}
+	return err
+}
+
+// info returns what the row holds, columns put back into the maps.
+func (r *traceRow) info() TraceInfo {
+	experiment := strconv.FormatInt(r.experimentID, 10)
+	info := TraceInfo{
+		ID: r.id, ExperimentID: experiment, ClientRequestID: r.clientRequestID.String,
+		RequestTime: fromMicros(r.requestTime.Int64), State: r.state,
+		RequestPreview: r.request.String, ResponsePreview: r.answer.String,
+		Metadata: map[string]string{},
+		Tags: map[string]string{
+			TagSpansLocation:    SpansInStore,
+			TagArtifactLocation: "mlflow-artifacts:/" + experiment + "/traces/" + r.id + "/artifacts",
+		},
+	}
+	if r.endedAt.Valid {
+		d := time.Duration(r.endedAt.Int64-r.requestTime.Int64) * time.Microsecond
+		info.Duration = &d
+	}
+	if r.name.Valid {
+		info.Tags[TagName] = r.name.String
+	}
+	if r.session.Valid {
+		info.Metadata[MetaSession] = r.session.String
+	}
+	if r.finalized {
+		info.Metadata[MetaFinalized] = "true"
+	}
+	if text := r.usage.tokenText(); text != "" {
+		info.Metadata[MetaTokenUsage] = text
+	}
+	if text := r.usage.costText(); text != "" {
+		info.Metadata[MetaCost] = text
+	}
+	return info
+}
+
+// announcedSpans returns how many spans the trace's writer says it has, 0 when
+// it says nothing.
+func announcedSpans(info TraceInfo) int {
+	var stats struct {
+		NumSpans int `json:"num_spans"`
+	}
+	if json.Unmarshal([]byte(info.Metadata[MetaSizeStats]), &stats) != nil {
+		return 0
+	}
+	return stats.NumSpans
+}
