@@ -44,7 +44,7 @@ type Item struct {
 type Content struct {
 	Type        string       `json:"type"`
 	Text        string       `json:"text"`
-	Annotations []Annotation `json:"annotations,omitempty"`
+	Annotations []Annotation `json:"annotations,omitzero"` // nil is left out, none is []
 }
 
 // Annotation is a citation. StartIndex and EndIndex count characters of the
@@ -141,7 +141,7 @@ func RawItemDone(item json.RawMessage) agent.Event {
 // Message is a finished message of the assistant.
 func Message(id, text string, citations ...Annotation) Item {
 	return Item{Type: "message", ID: id, Role: "assistant", Status: "completed",
-		Content: []Content{{Type: "output_text", Text: text, Annotations: citations}}}
+		Content: []Content{{Type: "output_text", Text: text, Annotations: append([]Annotation{}, citations...)}}}
 }
 
 // FunctionCall is a call of a tool; arguments is JSON as text.
