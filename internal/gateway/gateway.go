@@ -27,10 +27,6 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
 
-// RecordJob is the kind of the outbox jobs that write an answer's trace to
-// MLflow; their key is the client_request_id.
-const RecordJob = "record_trace"
-
 // Agent is one configured upstream, ready to be talked to.
 type Agent struct {
 	ID, Name, Description string

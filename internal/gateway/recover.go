@@ -54,7 +54,7 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 			return err
 		}
 		if l.TraceBy == link.ByGateway {
-			return s.jobs.EnqueueTx(ctx, tx, RecordJob, l.ClientRequestID, now)
+			return s.jobs.EnqueueTx(ctx, tx, link.RecordJob, l.ClientRequestID, now)
 		}
 		return nil
 	})

@@ -219,5 +219,5 @@ func (s *Service) recordTx(ctx context.Context, tx *sqldb.Tx, id, traceID string
 			return err
 		}
 	}
-	return s.jobs.EnqueueTx(ctx, tx, RecordJob, id, time.Now())
+	return s.jobs.EnqueueTx(ctx, tx, link.RecordJob, id, time.Now())
 }

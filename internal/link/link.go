@@ -204,3 +204,14 @@ func (s *Store) Unfinished(ctx context.Context) (out []Link, err error) {
 	})
 	return out, err
 }
+
+// NextStart returns when the answer after l in the same conversation began; the
+// zero time when there is none.
+func (s *Store) NextStart(ctx context.Context, l Link) (time.Time, error) {
+	var at sql.NullInt64
+	err := s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.QueryRow(ctx, `SELECT MIN(started_at) FROM links WHERE conversation_id = $1 AND started_at > $2`,
+			l.ConversationID, sqldb.Micros(l.StartedAt)).Scan(&at)
+	})
+	return sqldb.Time(at.Int64), err
+}

@@ -11,6 +11,10 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
 
+// RecordJob is the kind of the outbox jobs that write an answer's trace to
+// MLflow; their key is the client_request_id.
+const RecordJob = "record_trace"
+
 // SaveRecordTx keeps the answer's trace (JSON of an mlflowtrace.Trace, opaque
 // here) until it is recorded.
 func (s *Store) SaveRecordTx(ctx context.Context, tx *sqldb.Tx, id string, record json.RawMessage) error {

@@ -1,0 +1,125 @@
+// Package delivery is a rating's way: from being accepted to standing on the
+// trace of its own answer in MLflow, exactly once and in its latest value.
+//
+// It works by level, not by edge: a job says "look at this feedback", and the
+// worker makes MLflow agree with the row as it is then, from whatever state
+// earlier attempts left, those that failed but were applied included. The
+// assessment's id is derived from what the feedback is about, so a repeat is a
+// clash and never a copy. The trace it goes to is settled in the link before
+// anything is written there. Answers' own traces are written here too.
+package delivery
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/outbox"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+)
+
+// The ways to find an agent's own trace, in the words of the configuration.
+const (
+	FindStream          = "stream"            // the agent's stream said its id
+	FindClientRequestID = "client_request_id" // it carries our id
+	FindSession         = "session"           // the only one of its session in the answer's time
+)
+
+// Policy is what delivery needs to know of an agent.
+type Policy struct {
+	Spec        feedback.Spec
+	Find        []string      // the Find constants, in order
+	GiveUpAfter time.Duration // after the answer's end, before a fallback trace is recorded
+
+	// ExperimentID returns MLflow's id of the agent's experiment, "" while it is
+	// not known.
+	ExperimentID func() string
+}
+
+// Options of an Engine.
+type Options struct {
+	DB       *sqldb.DB
+	Feedback *feedback.Store
+	Links    *link.Store
+	Jobs     *outbox.Store
+	MLflow   *mlflow.Client
+	Policies map[string]Policy // by agent id
+	Wait     time.Duration     // how long Submit may wait for MLflow; 1 s when 0
+	Log      *slog.Logger
+}
+
+// Engine accepts and delivers feedback. It is safe for concurrent use.
+type Engine struct {
+	db       *sqldb.DB
+	feedback *feedback.Store
+	links    *link.Store
+	jobs     *outbox.Store
+	client   *mlflow.Client
+	policies map[string]Policy
+	wait     time.Duration
+	log      *slog.Logger
+
+	circuit circuit
+	foreign *rate.Limiter // searches for ids that are not ours
+	waiting chan struct{} // a token for each request that waits
+
+	mu      sync.Mutex
+	waiters map[string][]chan struct{} // by feedback id; guarded by mu
+}
+
+const (
+	// maxWaiting is how many requests wait for their delivery at a time.
+	maxWaiting = 64
+	// foreignPerMinute is how many searches for unknown ids MLflow is asked.
+	foreignPerMinute = 120
+	foreignBurst     = 20
+)
+
+// New returns an Engine. Give its Handlers to an outbox.Runner.
+func New(o Options) *Engine {
+	e := &Engine{
+		db: o.DB, feedback: o.Feedback, links: o.Links, jobs: o.Jobs, client: o.MLflow, policies: o.Policies, wait: o.Wait, log: o.Log,
+		foreign: rate.NewLimiter(rate.Limit(foreignPerMinute)/60, foreignBurst),
+		waiting: make(chan struct{}, maxWaiting), waiters: map[string][]chan struct{}{},
+	}
+	if e.wait == 0 {
+		e.wait = time.Second
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	return e
+}
+
+// Handlers are the jobs the engine works on.
+func (e *Engine) Handlers() map[string]outbox.Handler {
+	return map[string]outbox.Handler{feedback.DeliverJob: e.deliver, link.RecordJob: e.record}
+}
+
+// Reachable reports whether MLflow answered when it was last asked.
+func (e *Engine) Reachable() bool { return !e.circuit.open() }
+
+// policy returns an agent's policy, and the default for one that is not
+// configured any more: its answers can still be rated.
+func (e *Engine) policy(agentID string) Policy {
+	if p, ok := e.policies[agentID]; ok {
+		return p
+	}
+	return Policy{
+		Spec: feedback.DefaultSpec(), Find: []string{FindStream, FindClientRequestID, FindSession},
+		GiveUpAfter: 10 * time.Minute, ExperimentID: func() string { return "" },
+	}
+}
+
+// experiment is where the answer's trace lives.
+func (e *Engine) experiment(l link.Link) string {
+	if l.ExperimentID != "" {
+		return l.ExperimentID
+	}
+	return e.policy(l.AgentID).ExperimentID()
+}

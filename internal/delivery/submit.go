@@ -1,0 +1,179 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/requestid"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+)
+
+// Rater is who gives feedback, and what they may.
+type Rater struct {
+	Actor          string
+	MayNameOthers  bool // source_id is believed
+	MayRateForeign bool // ids that are not ours are looked for in MLflow
+}
+
+// Request is one feedback as it arrives.
+type Request struct {
+	ID        string // the client_request_id; or, of a foreign trace, its id
+	AgentID   string // only looked at when ID is not linked
+	Kind      string
+	Name      string
+	Value     json.RawMessage
+	Rationale string
+	Reasons   []string
+	Metadata  map[string]string
+	SourceID  string
+	IfVersion *int64
+	Async     bool // do not wait for MLflow
+}
+
+// NotFoundDetail is what is said of an id that no trace is found for.
+const NotFoundDetail = "Trace not found for feedback"
+
+func notFound() *errs.Error {
+	return errs.New(errs.NotFound, NotFoundDetail).WithCode("trace_not_found").WithHint(
+		"No answer that you may rate carries this id. Ids from before client_request_id, such as the UUIDs of old messages, are not known to MLflow, so nothing can be found by them.")
+}
+
+// Submit stores the feedback durably, and then waits a moment for it to reach
+// MLflow. A nil error means that it is stored; the feedback returned says how
+// its delivery stands.
+func (e *Engine) Submit(ctx context.Context, r Rater, q Request) (feedback.Feedback, error) {
+	l, err := e.target(ctx, r, q)
+	if err != nil {
+		return feedback.Feedback{}, err
+	}
+	if err := e.policy(l.AgentID).Spec.Check(q.Name, q.Value, q.Reasons); err != nil {
+		return feedback.Feedback{}, err
+	}
+	f, err := e.feedback.Put(ctx, feedback.Write{
+		Target: l.ClientRequestID, Kind: q.Kind, Name: q.Name, Actor: r.Actor, SourceID: r.source(q.SourceID),
+		Value: q.Value, Rationale: q.Rationale, Reasons: q.Reasons, Metadata: q.Metadata,
+		ConversationID: l.ConversationID, IfVersion: q.IfVersion,
+	})
+	if err != nil || q.Async {
+		return f, err
+	}
+	return e.Await(ctx, f), nil
+}
+
+// source is whom the rating is said to come from.
+func (r Rater) source(named string) string {
+	switch {
+	case !r.MayNameOthers:
+		return r.Actor
+	case named == "":
+		return "anonymous"
+	}
+	return named
+}
+
+// target returns the link the feedback is for. Whose it is, and whether it
+// exists, is decided by look-up; another person's answer and none at all are
+// told apart by nothing.
+func (e *Engine) target(ctx context.Context, r Rater, q Request) (link.Link, error) {
+	if q.ID == "" {
+		return link.Link{}, errs.New(errs.Invalid, "trace_id is empty; send the client_request_id of the answer.")
+	}
+	l, err := e.links.Get(ctx, q.ID)
+	switch {
+	case err == nil && (l.Actor == r.Actor || l.TraceBy == link.Foreign && r.MayRateForeign):
+		return l, nil
+	case err != nil && !errs.Is(err, errs.NotFound):
+		return link.Link{}, errs.Wrap(err, errs.Unavailable, "The feedback could not be stored; please send it again.").WithRetryAfter(2 * time.Second)
+	case err == nil || !r.MayRateForeign:
+		return link.Link{}, notFound()
+	}
+	return e.adopt(ctx, q)
+}
+
+// adopt looks once in MLflow for a trace that is not ours and keeps the link.
+func (e *Engine) adopt(ctx context.Context, q Request) (link.Link, error) {
+	experiments, err := e.searchIn(q.AgentID)
+	if err != nil {
+		return link.Link{}, err
+	}
+	if !isForeignID(q.ID) {
+		return link.Link{}, notFound()
+	}
+	if !e.foreign.Allow() {
+		return link.Link{}, errs.New(errs.TooMany, "Too many unknown ids; please try again in a minute.").WithRetryAfter(time.Minute)
+	}
+	info, err := e.findForeign(ctx, q.ID, experiments)
+	var ambiguous *mlflow.AmbiguousError
+	switch {
+	case errors.As(err, &ambiguous):
+		return link.Link{}, errs.Wrap(err, errs.Conflict, "Several traces carry this id; send the id of the one that is meant.")
+	case errors.Is(err, mlflow.ErrNotFound), errors.Is(err, mlflow.ErrInvalid):
+		return link.Link{}, notFound()
+	case err != nil:
+		return link.Link{}, errs.Wrap(err, errs.Unavailable, "MLflow cannot be asked for this id at the moment; please try again.").WithRetryAfter(5 * time.Second)
+	}
+	return e.links.Adopt(ctx, link.Link{
+		ClientRequestID: q.ID, AgentID: q.AgentID, ExperimentID: info.ExperimentID, TraceBy: link.Foreign, Status: "completed",
+		TraceID: info.TraceID, StartedAt: info.RequestTime, EndedAt: time.Now(),
+	})
+}
+
+// searchIn returns the experiments to look in: the agent's, or all.
+func (e *Engine) searchIn(agentID string) ([]string, error) {
+	var ids []string
+	for id, p := range e.policies {
+		if agentID == "" || agentID == id {
+			if x := p.ExperimentID(); x != "" && !slices.Contains(ids, x) {
+				ids = append(ids, x)
+			}
+		}
+	}
+	if _, known := e.policies[agentID]; agentID != "" && !known {
+		return nil, errs.New(errs.Unprocessable, "There is no agent %q, and no answer of ours carries this id.", agentID)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// isForeignID reports whether MLflow can be asked for id: as a
+// client_request_id, or as a trace id.
+func isForeignID(id string) bool { return requestid.Valid(id) || isUnityTraceID(id) }
+
+// isUnityTraceID matches trace:/catalog.schema/…, which is opaque but for this.
+func isUnityTraceID(id string) bool { return len(id) <= 250 && len(id) > 7 && id[:7] == "trace:/" }
+
+func (e *Engine) findForeign(ctx context.Context, id string, experiments []string) (*mlflow.TraceInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, foreignTimeout)
+	defer cancel()
+	if isUnityTraceID(id) || len(id) > 3 && id[:3] == "tr-" {
+		info, err := e.client.TraceInfo(ctx, id)
+		if err == nil && slices.Contains(experiments, info.ExperimentID) {
+			return info, nil
+		}
+		if err != nil && !errors.Is(err, mlflow.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if len(experiments) == 0 || !requestid.Valid(id) {
+		return nil, mlflow.ErrNotFound
+	}
+	return e.client.FindByClientRequestID(ctx, id, mlflow.FindOptions{ExperimentIDs: experiments})
+}
+
+// foreignTimeout bounds what an unknown id may cost its sender's patience.
+const foreignTimeout = 5 * time.Second
+
+// Withdraw takes feedback back and waits a moment for MLflow, like Submit.
+func (e *Engine) Withdraw(ctx context.Context, actor, id string, ifVersion *int64, async bool) (feedback.Feedback, error) {
+	f, err := e.feedback.Withdraw(ctx, actor, id, ifVersion)
+	if err != nil || async {
+		return f, err
+	}
+	return e.Await(ctx, f), nil
+}
