@@ -31,6 +31,21 @@ func (s *Store) CreateTx(ctx context.Context, tx *sqldb.Tx, c Conversation) erro
 	return nil
 }
 
+// Import adds a conversation that was held elsewhere, with its messages in their
+// order. The caller makes ids, parents and times; what the messages carry as
+// TraceID is kept as given, and links to nothing.
+func (s *Store) Import(ctx context.Context, c Conversation, msgs []Message) error {
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if err := s.CreateTx(ctx, tx, c); err != nil {
+			return err
+		}
+		if len(msgs) == 0 {
+			return nil
+		}
+		return s.AppendTx(ctx, tx, c.Actor, c.ID, c.AgentID, msgs)
+	})
+}
+
 const conversationColumns = `id, actor, agent_id, title, created_at, updated_at`
 
 func scanConversation(row interface{ Scan(...any) error }) (c Conversation, err error) {

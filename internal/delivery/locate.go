@@ -160,3 +160,23 @@ func (e *Engine) search(ctx context.Context, l link.Link, filter string) ([]*mlf
 	}
 	return out, nil
 }
+
+// Locate returns the trace of an answer for somebody who wants to see it, ""
+// while it is not in MLflow. Unlike a delivery it records no fallback.
+func (e *Engine) Locate(ctx context.Context, clientRequestID string) (string, error) {
+	l, err := e.links.Get(ctx, clientRequestID)
+	switch {
+	case err != nil:
+		return "", err
+	case l.TraceBy == link.ByGateway && l.RecordedAt.IsZero():
+		return "", nil
+	case l.TraceID != "" || l.EndedAt.IsZero():
+		return l.TraceID, nil
+	}
+	id, err := e.find(ctx, l)
+	if id == "" || err != nil {
+		return "", err
+	}
+	l, err = e.links.Resolve(ctx, l.ClientRequestID, id)
+	return l.TraceID, err
+}

@@ -15,6 +15,8 @@ import (
 // for it, and anybody it belongs to can join it at any event. It is safe for
 // concurrent use.
 type Live struct {
+	replayed bool
+
 	mu      sync.Mutex
 	events  [][]byte      // guarded by mu
 	ended   bool          // guarded by mu
@@ -22,6 +24,11 @@ type Live struct {
 }
 
 func newLive() *Live { return &Live{changed: make(chan struct{})} }
+
+// Replayed reports whether the stream was made of a stored answer. Its events
+// are numbered otherwise than those of the answer when it was written, so a
+// reader starts at the first whatever it has seen.
+func (l *Live) Replayed() bool { return l.replayed }
 
 // Send adds an event. It never fails: nobody needs to listen.
 func (l *Live) Send(data []byte) error {
@@ -103,6 +110,7 @@ func (s *Service) Join(ctx context.Context, actor, messageID string) (*Live, err
 // elsewhere ends without thumbprint.done: its reader asks again later.
 func replay(m chat.Message) (*Live, error) {
 	l := newLive()
+	l.replayed = true
 	add := func(event any) {
 		data, err := json.Marshal(event)
 		if err == nil {

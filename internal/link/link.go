@@ -215,3 +215,21 @@ func (s *Store) NextStart(ctx context.Context, l Link) (time.Time, error) {
 	})
 	return sqldb.Time(at.Int64), err
 }
+
+// ByConversation returns the links of a conversation's answers, by
+// client_request_id.
+func (s *Store) ByConversation(ctx context.Context, actor, conversationID string) (map[string]Link, error) {
+	out := map[string]Link{}
+	err := s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		links, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (Link, error) { return scan(r) },
+			`SELECT `+columns+` FROM links WHERE conversation_id = $1 AND actor = $2`, conversationID, actor)
+		for _, l := range links {
+			out[l.ClientRequestID] = l
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the links of conversation %s: %w", conversationID, err)
+	}
+	return out, nil
+}
