@@ -203,7 +203,7 @@ func tracePath(traceID, rest string) (string, error) {
 // Previews are cut to MaxPreview characters. It is idempotent but for
 // Assessments, which are added each time unless they have an ID.
 func (c *Client) StartTrace(ctx context.Context, t *TraceInfo) (*TraceInfo, error) {
-	if err := checkStart(t); err != nil {
+	if err := t.Validate(); err != nil {
 		return nil, err
 	}
 	sent := *t
@@ -226,9 +226,9 @@ func (c *Client) StartTrace(ctx context.Context, t *TraceInfo) (*TraceInfo, erro
 	return out.Trace.Info, nil
 }
 
-// checkStart refuses what MLflow accepts and spoils: an empty id is stored, a
-// missing time becomes 1970.
-func checkStart(t *TraceInfo) error {
+// Validate returns ErrInvalid for what StartTrace refuses, because MLflow would
+// accept and spoil it: an empty id is stored, a missing time becomes 1970.
+func (t *TraceInfo) Validate() error {
 	if _, err := tracePath(t.TraceID, ""); err != nil {
 		return err
 	}

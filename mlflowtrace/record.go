@@ -31,11 +31,14 @@ func record(ctx context.Context, c *mlflow.Client, t *Trace) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", mlflow.ErrInvalid, err)
 	}
-	if err := c.ExportSpans(ctx, t.ExperimentID, spans); err != nil {
-		return err
-	}
 	info, err := t.info(root)
 	if err != nil {
+		return err
+	}
+	if err := info.Validate(); err != nil { // before the spans make half a trace
+		return err
+	}
+	if err := c.ExportSpans(ctx, t.ExperimentID, spans); err != nil {
 		return err
 	}
 	if info.ClientRequestID == "" {
