@@ -96,9 +96,7 @@ func (c *Client) newRequest(ctx context.Context, rq call) (*http.Request, error)
 	if err != nil {
 		return nil, fmt.Errorf("mlflow: %s: %w", rq.op(), withoutURL(err))
 	}
-	for k, v := range c.header {
-		req.Header[k] = v
-	}
+	req.Header = c.header.Clone() // a transport may add to it
 	for k, v := range rq.header {
 		req.Header[k] = v
 	}
