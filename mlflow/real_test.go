@@ -313,3 +313,25 @@ func TestRealRefusals(t *testing.T) {
 		t.Errorf("garbage as spans: %v", err)
 	}
 }
+
+// TestRealConcurrentCreate sends one assessment eight times at once: exactly one
+// of the requests makes it.
+func TestRealConcurrentCreate(t *testing.T) {
+	c, in := realTrace(t)
+	a := mlflow.Assessment{ID: mlflow.AssessmentID(in.TraceID, "n", "alice"), Name: "n", Value: true, Source: human()}
+	const n = 8
+	results := make(chan string, n)
+	for range n {
+		go func() {
+			_, err := c.CreateAssessment(t.Context(), in.TraceID, a)
+			results <- kindOf(err)
+		}()
+	}
+	count := map[string]int{}
+	for range n {
+		count[<-results]++
+	}
+	if diff := cmp.Diff(map[string]int{"": 1, "AlreadyExists": n - 1}, count); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
