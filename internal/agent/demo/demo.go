@@ -89,7 +89,7 @@ func understand(req *agent.Request) question {
 		q.lower = append(q.lower, strings.Trim(w, `.,;:!?"'()[]*…“”„`))
 	}
 	q.german = q.has("wetter", "quelle", "quellen", "denke", "denk", "nachdenken", "langsam", "tabelle", "hallo", "bitte", "wie",
-		"was", "kannst", "ist", "leer", "leere", "lange", "scheitere", "fehler", "hilfe", "zeig", "zeige", "lösche", "antworte", "und")
+		"wer", "kannst", "ist", "leer", "leere", "lange", "scheitere", "fehler", "hilfe", "zeig", "zeige", "lösche", "antworte", "und")
 	return q
 }
 

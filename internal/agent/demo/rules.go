@@ -23,7 +23,9 @@ type rule struct {
 func choose(q question) rule {
 	for _, r := range []rule{
 		{applies: func(q question) bool { return len(q.approvals) > 0 }, act: actApproved},
-		{applies: func(q question) bool { return q.has("fail", "scheitere") && q.has("late", "middle", "spät", "mittendrin") }, act: actFailLate},
+		{applies: func(q question) bool {
+			return q.has("fail", "scheitere") && q.has("late", "middle", "spät", "mittendrin")
+		}, act: actFailLate},
 		{applies: func(q question) bool { return q.has("fail", "scheitere", "fehler") }, refuses: true},
 		{applies: func(q question) bool { return q.has("empty", "leer", "leere") }, act: actEmpty},
 		{applies: func(q question) bool { return q.has("slow", "slowly", "langsam") }, act: actSlow},
