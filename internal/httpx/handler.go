@@ -24,13 +24,16 @@ func (h HandlerFunc) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	WriteProblem(w, ProblemOf(err))
 }
 
-// WriteJSON answers with v as JSON.
+// WriteJSON answers with v as JSON, under the Content-Type that is set already
+// or application/json.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	w.Header().Set("Content-Type", "application/json")
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone: nobody to tell
 	return nil

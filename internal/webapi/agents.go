@@ -1,0 +1,56 @@
+package webapi
+
+import (
+	"context"
+
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+)
+
+// agentView is an agent as people see it: no URL, no credentials.
+type agentView struct {
+	ID               string       `json:"id"`
+	Name             string       `json:"name"`
+	Description      string       `json:"description,omitempty"`
+	Protocol         string       `json:"protocol" enum:"responses,chat_agent,chat_completions,demo"`
+	Version          string       `json:"version,omitempty"`
+	SuggestedPrompts []string     `json:"suggested_prompts"`
+	Feedback         feedbackSpec `json:"feedback"`
+}
+
+type feedbackSpec struct {
+	Open       bool            `json:"open" doc:"Names beyond these dimensions are taken too, as text, number or boolean."`
+	Dimensions []dimensionView `json:"dimensions"`
+}
+
+type dimensionView struct {
+	Name       string              `json:"name"`
+	Type       string              `json:"type" enum:"boolean,number,category,multi_category,text"`
+	Min        *float64            `json:"min,omitempty"`
+	Max        *float64            `json:"max,omitempty"`
+	Step       *float64            `json:"step,omitempty"`
+	Categories []string            `json:"categories,omitempty"`
+	Reasons    map[string][]string `json:"reasons,omitempty" doc:"Language-neutral keys, by up and down."`
+}
+
+func (s *API) listAgents(context.Context, *struct{}) (*page[agentView], error) {
+	var out []agentView
+	for _, a := range s.Gateway.Agents() {
+		out = append(out, viewAgent(a))
+	}
+	return newPage(out, ""), nil
+}
+
+func viewAgent(a *gateway.Agent) agentView {
+	v := agentView{ID: a.ID, Name: a.Name, Description: a.Description, Protocol: a.Protocol, Version: a.Version,
+		SuggestedPrompts: append([]string{}, a.SuggestedPrompts...),
+		Feedback:         feedbackSpec{Open: a.Feedback.Open, Dimensions: []dimensionView{}}}
+	for _, d := range a.Feedback.Dimensions {
+		v.Feedback.Dimensions = append(v.Feedback.Dimensions, viewDimension(d))
+	}
+	return v
+}
+
+func viewDimension(d feedback.Dimension) dimensionView {
+	return dimensionView{Name: d.Name, Type: d.Type, Min: d.Min, Max: d.Max, Step: d.Step, Categories: d.Categories, Reasons: d.Reasons}
+}

@@ -1,0 +1,50 @@
+package webapi
+
+import (
+	"net/http"
+
+	"github.com/thumbprint-ai/thumbprint/internal/identity"
+)
+
+// How much a body may hold.
+const (
+	small = 64 << 10
+	large = 16 << 20 // histories, with images in content parts
+)
+
+// routes is the API: a line a route.
+func (s *API) routes() []route {
+	chats := permission{identity.ScopeChat}
+	rates := permission{identity.ScopeFeedback, identity.ScopeFeedbackOthers}
+	admin := permission{identity.ScopeAdmin}
+	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	return []route{
+		{get, "/healthz", anybody, 0, plain(http.HandlerFunc(s.health)), "Liveness"},
+		{get, "/readyz", anybody, 0, plain(http.HandlerFunc(s.ready)), "Readiness"},
+		{get, "/metrics", admin, 0, plain(s.Metrics), "Prometheus metrics"},
+		{get, "/api/openapi.json", anybody, 0, describes, "This description"},
+
+		{get, "/api/v1/agents", chats, 0, typed(s.listAgents), "What may be talked to"},
+		{post, "/api/v1/agents/{agent_id}/invocations", chats, large, typed(s.invokeAgent, streams), "Ask an agent"},
+		{post, "/api/invoke_endpoint", chats, large, typed(s.invokeEndpoint, streams), "Ask an agent, for front ends that already speak this"},
+
+		{get, "/api/v1/conversations", chats, 0, typed(s.listConversations), "List or search conversations, the newest first"},
+		{post, "/api/v1/conversations", chats, large, typed(s.importConversation, status(http.StatusCreated)), "Import a conversation"},
+		{get, "/api/v1/conversations/{id}", chats, 0, typed(s.getConversation), "Read a conversation's title and times"},
+		{patch, "/api/v1/conversations/{id}", chats, small, typed(s.renameConversation), "Rename a conversation"},
+		{del, "/api/v1/conversations/{id}", chats, 0, typed(s.deleteConversation, status(http.StatusNoContent)), "Delete a conversation and its text; ratings stay"},
+		{get, "/api/v1/conversations/{id}/messages", chats, 0, typed(s.listMessages), "Read all messages of a conversation, the oldest first"},
+
+		{get, "/api/v1/messages/{id}/stream", chats, 0, typed(s.joinMessage, streams), "Join a running answer again, or hear a finished one"},
+		{post, "/api/v1/messages/{id}/stop", chats, small, typed(s.stopMessage, status(http.StatusAccepted)), "Stop a running answer"},
+		{get, "/api/v1/messages/{id}/trace", chats, 0, typed(s.messageTrace), "Read the trace of an answer"},
+
+		{post, "/api/log_assessment", rates, small, typed(s.logAssessment), "Rate an answer; written again it is changed"},
+		{post, "/log_assessment", rates, small, typed(s.logAssessment, hidden), "The same at the path of older front ends"},
+		{post, "/api/v1/feedback", rates, small, typed(s.putFeedback), "Rate an answer; unknown fields are refused"},
+		{get, "/api/v1/feedback", rates, 0, typed(s.listFeedback), "List the caller's feedback, the newest first"},
+		{get, "/api/v1/feedback/{id}", rates, 0, typed(s.getFeedback), "Read one feedback"},
+		{del, "/api/v1/feedback/{id}", rates, 0, typed(s.withdrawFeedback), "Withdraw feedback, in MLflow too"},
+		{post, "/api/v1/feedback/{id}/retry", rates, small, typed(s.retryFeedback, status(http.StatusAccepted)), "Try a failed delivery again"},
+	}
+}

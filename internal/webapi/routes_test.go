@@ -1,0 +1,107 @@
+package webapi
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/thumbprint-ai/thumbprint/internal/identity"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
+)
+
+// TestAuthorization is the authorization table seen from outside: for each
+// route, who may. It is written again here so that a change of routes.go is a
+// change of two places that somebody has looked at.
+func TestAuthorization(t *testing.T) {
+	const public, chats, rates, admin = "public", "chat", "feedback feedback:others", "admin"
+	table := map[string]string{
+		"GET /healthz":          public,
+		"GET /readyz":           public,
+		"GET /api/openapi.json": public,
+		"GET /metrics":          admin,
+		"GET /api/v1/agents":    chats,
+		"POST /api/v1/agents/{agent_id}/invocations": chats,
+		"POST /api/invoke_endpoint":                  chats,
+		"GET /api/v1/conversations":                  chats,
+		"POST /api/v1/conversations":                 chats,
+		"GET /api/v1/conversations/{id}":             chats,
+		"PATCH /api/v1/conversations/{id}":           chats,
+		"DELETE /api/v1/conversations/{id}":          chats,
+		"GET /api/v1/conversations/{id}/messages":    chats,
+		"GET /api/v1/messages/{id}/stream":           chats,
+		"POST /api/v1/messages/{id}/stop":            chats,
+		"GET /api/v1/messages/{id}/trace":            chats,
+		"POST /api/log_assessment":                   rates,
+		"POST /log_assessment":                       rates,
+		"POST /api/v1/feedback":                      rates,
+		"GET /api/v1/feedback":                       rates,
+		"GET /api/v1/feedback/{id}":                  rates,
+		"DELETE /api/v1/feedback/{id}":               rates,
+		"POST /api/v1/feedback/{id}/retry":           rates,
+	}
+	h := newHouse(t, sqldbtest.SQLite(t))
+	for _, s := range identity.Scopes() {
+		h.scopes[strings.ReplaceAll(string(s), ":", "-")] = []identity.Scope{s}
+	}
+	for _, pattern := range h.api.Patterns() {
+		if pattern == "/api/" {
+			continue
+		}
+		may, ok := table[pattern]
+		if !ok {
+			t.Errorf("%s has no row in this table", pattern)
+			continue
+		}
+		delete(table, pattern)
+		method, path, _ := strings.Cut(pattern, " ")
+		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none").Replace(path)
+		for _, s := range identity.Scopes() {
+			got := h.do(method, path, nil, "Authorization", "Bearer "+strings.ReplaceAll(string(s), ":", "-")).status
+			allowed := may == public || slices.Contains(strings.Fields(may), string(s))
+			if (got == http.StatusForbidden) == allowed {
+				t.Errorf("%s with scope %s: %d, allowed should be %v", pattern, s, got, allowed)
+			}
+		}
+		if got := h.do(method, path, nil, "Authorization", "Bearer nobody").status; (got == 401) == (may == public) {
+			t.Errorf("%s with a wrong token: %d", pattern, got)
+		}
+	}
+	for pattern := range table {
+		t.Errorf("%s is in this table but not mounted", pattern)
+	}
+}
+
+func TestARouteWithoutAPermissionCannotBeMounted(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	defer func() {
+		if recover() == nil {
+			t.Error("mounted")
+		}
+	}()
+	h.api.guard(route{method: "GET", path: "/api/v1/forgotten"}, http.NotFoundHandler())
+}
+
+func TestDescription(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	doc := h.do("GET", "/api/openapi.json", nil).want(t, 200)
+	paths, _ := doc.body["paths"].(map[string]any)
+	for _, p := range []string{"/api/v1/agents/{agent_id}/invocations", "/api/invoke_endpoint", "/api/log_assessment",
+		"/api/v1/feedback/{id}", "/api/v1/conversations/{id}/messages", "/api/v1/messages/{id}/trace"} {
+		if paths[p] == nil {
+			t.Errorf("%s is not described", p)
+		}
+	}
+	if doc.body["openapi"] != "3.1.0" {
+		t.Errorf("openapi %v", doc.body["openapi"])
+	}
+}
+
+func TestHealth(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	h.do("GET", "/healthz", nil).want(t, 200)
+	if a := h.do("GET", "/readyz", nil).want(t, 200); a.str("status") != "degraded" {
+		t.Errorf("readyz: %s", a.text)
+	}
+	h.do("GET", "/metrics", nil).want(t, 200)
+}
