@@ -20,7 +20,7 @@ var secret = regexp.MustCompile(`(?i)bearer\s+[^\s"',;]+` +
 // named matches a credential by the name that stands before it, and userinfo
 // in URLs.
 var named = regexp.MustCompile(`(?i)((?:token|api[_-]?key|secret|password|authorization)["']?\s*[=:]\s*["']?)[^\s"'&,;]+` +
-	`|(://)[^/\s@]+@`)
+	`|(://)[^/\s@]+(@)`)
 
 // Clean makes text from another server fit for a person's eyes: one line of at
 // most 500 characters in valid UTF-8, without anything that looks like a
@@ -37,7 +37,7 @@ func Clean(text string, credentials ...string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	text = strings.Join(strings.FieldsFunc(text, notPrinted), " ")
 	text = secret.ReplaceAllString(text, "***")
-	text = named.ReplaceAllString(text, "${1}${2}***")
+	text = named.ReplaceAllString(text, "${1}${2}***${3}")
 	if r := []rune(text); len(r) > maxClean {
 		text = string(r[:maxClean-1]) + "…"
 	}

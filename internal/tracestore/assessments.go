@@ -151,50 +151,16 @@ func assessmentValues(a Assessment, now time.Time) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	value := cleanJSON(a.Value)
+	value := "null"
+	if len(a.Value) > 0 {
+		value = string(CleanJSON(a.Value))
+	}
 	numeric, isNumber := numericValue(value)
 	return []any{
 		a.ID, a.TraceID, CleanText(a.Name), string(a.Kind), value, errorText, a.SourceType, CleanText(a.SourceID), null(CleanText(a.SpanID)),
 		null(CleanText(a.RunID)), null(CleanText(a.Rationale)), metadata, null(a.Overrides), true, micros(a.CreateTime), micros(a.UpdateTime),
 		numeric, isNumber, wholeSession, now.UnixMicro(),
 	}, nil
-}
-
-// cleanJSON drops escaped NULs, which PostgreSQL's JSON functions refuse.
-func cleanJSON(raw json.RawMessage) string {
-	if len(raw) == 0 {
-		return "null"
-	}
-	text := CleanText(string(raw))
-	if !strings.Contains(text, `\u0000`) {
-		return text
-	}
-	var v any
-	if json.Unmarshal([]byte(text), &v) != nil {
-		return text
-	}
-	clean, err := marshalSpaced(withoutNUL(v))
-	if err != nil {
-		return text
-	}
-	return string(clean)
-}
-
-func withoutNUL(v any) any {
-	switch v := v.(type) {
-	case string:
-		return CleanText(v)
-	case []any:
-		for i := range v {
-			v[i] = withoutNUL(v[i])
-		}
-	case map[string]any:
-		for k, item := range v {
-			delete(v, k)
-			v[CleanText(k)] = withoutNUL(item)
-		}
-	}
-	return v
 }
 
 func errorJSON(e *AssessmentError) (sql.NullString, error) {

@@ -126,3 +126,72 @@ func cut(s string, n int) string {
 	}
 	return s
 }
+
+// maxNesting is how deep a stored value may be. SQLite's JSON functions stop at
+// 1000, PostgreSQL's and Python's readers not much later.
+const maxNesting = 200
+
+// CleanJSON returns a valid JSON text in a form that both databases and Python
+// can read: without NUL and lone surrogates, and as a string when it is nested
+// too deep. Other texts are returned as they are. An invalid text becomes a
+// string.
+func CleanJSON(raw []byte) json.RawMessage {
+	if !json.Valid(raw) || nesting(raw) > maxNesting {
+		return AppendString(nil, string(raw))
+	}
+	if !utf8.Valid(raw) {
+		raw = []byte(CleanText(string(raw)))
+	}
+	if !bytes.Contains(raw, []byte(`\u0000`)) && !bytes.Contains(raw, []byte(`\ud`)) && !bytes.Contains(raw, []byte(`\uD`)) {
+		return raw
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return AppendString(nil, string(raw))
+	}
+	clean, err := marshalSpaced(withoutNUL(v))
+	if err != nil {
+		return AppendString(nil, string(raw))
+	}
+	return clean
+}
+
+func withoutNUL(v any) any {
+	switch v := v.(type) {
+	case string:
+		return CleanText(v)
+	case []any:
+		for i := range v {
+			v[i] = withoutNUL(v[i])
+		}
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, item := range v {
+			out[CleanText(k)] = withoutNUL(item)
+		}
+		return out
+	}
+	return v
+}
+
+// nesting returns how deep a valid JSON text is.
+func nesting(raw []byte) int {
+	depth, deepest, inString := 0, 0, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}

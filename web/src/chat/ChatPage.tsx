@@ -58,6 +58,7 @@ export function ChatPage({ session, agents, agent }: Props) {
         <Welcome agent={agent} onPick={(prompt) => void ask(prompt).catch(() => {})} />
       ) : (
         <Transcript busy={chat.running !== undefined} asked={`${chat.load} ${asked?.timestamp}`}>
+          <h1 className="sr-only">{chat.title || t.transcript}</h1>
           {chat.load !== "ready" && <Loading chat={chat} onRetry={() => void session.load()} />}
           {steps.map((step, place) => (
             <StepView

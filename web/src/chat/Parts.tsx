@@ -29,9 +29,9 @@ export function Parts({ parts, writing, anchor }: Props) {
       )}
       {!writing && citations.length > 0 && (
         <section className="border-t border-line pt-3 text-sm">
-          <h3 className="text-xs font-semibold text-quiet" id={`sources-${anchor}`}>
+          <h2 className="text-xs font-semibold text-quiet" id={`sources-${anchor}`}>
             {t.sources}
-          </h3>
+          </h2>
           <ol aria-labelledby={`sources-${anchor}`} className="mt-1.5">
             {sourcesOf(citations).map((source) => (
               <li key={source.number} id={`source-${anchor}-${source.number}`}>

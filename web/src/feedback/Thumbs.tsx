@@ -77,7 +77,7 @@ export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
       {state.shown.comment !== "" && state.shown.value !== undefined && open === undefined && (
         <button
           type="button"
-          aria-label={t.editComment}
+          aria-label={`${t.editComment}: “${state.shown.comment}”`}
           className="max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
           onClick={(event) => setOpen({ side: state.shown.value ?? false, byKeyboard: event.detail === 0 })}
         >

@@ -49,6 +49,7 @@ const components: Components = {
       <table>{children}</table>
     </div>
   ),
+  input: ({ checked }) => <TaskBox done={checked === true} />,
   pre: ({ children }) => <>{children}</>,
   code: ({ className, children }) => {
     const text = String(children);
@@ -57,6 +58,11 @@ const components: Components = {
     return language || text.endsWith("\n") ? <CodeBlock language={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;
   },
 };
+
+function TaskBox({ done }: { done: boolean }) {
+  const t = useT();
+  return <input type="checkbox" disabled checked={done} aria-label={done ? t.taskDone : t.taskOpen} />;
+}
 
 /** A picture is never fetched: a remote one would tell its server that the answer was read. */
 function Picture({ src, alt }: { src: string; alt: string }): ReactNode {

@@ -60,7 +60,6 @@ export function SpanTree({ rows, chosen, onChoose }: Props) {
             aria-level={row.depth + 1}
             aria-selected={on}
             aria-expanded={row.hasChildren ? !closed.has(span.span_id) : undefined}
-            aria-label={`${span.name}, ${span.type ?? ""}, ${duration(t, language, span.duration_ms)}${failed ? `, ${span.status}` : ""}`}
             tabIndex={on ? 0 : -1}
             onClick={() => choose(span.span_id)}
             onKeyDown={(event) => press(event, row, at)}
@@ -78,7 +77,7 @@ export function SpanTree({ rows, chosen, onChoose }: Props) {
               >
                 {row.hasChildren && <ChevronRight size={14} className={closed.has(span.span_id) ? "rtl:-scale-x-100" : "rotate-90"} />}
               </span>
-              {failed && <CircleAlert size={14} className="shrink-0 text-danger" aria-hidden />}
+              {failed && <CircleAlert size={14} className="shrink-0 text-danger" role="img" aria-label={span.status} />}
               <span className="truncate">{span.name}</span>
               {span.type && span.type !== "UNKNOWN" && <span className="ms-1 shrink-0 rounded-s border border-line px-1 text-[0.6875rem] text-quiet">{span.type.toLowerCase()}</span>}
             </span>

@@ -57,11 +57,10 @@ export function Tip({ text, children }: TipProps) {
   return (
     <Tooltip.Root>
       <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
-      <Tooltip.Portal>
+      {/* In place, like menus. */}
         <Tooltip.Content sideOffset={6} collisionPadding={8} className="pop z-50 max-w-64 rounded-s bg-ink px-2 py-1 text-xs text-paper">
           {text}
         </Tooltip.Content>
-      </Tooltip.Portal>
     </Tooltip.Root>
   );
 }

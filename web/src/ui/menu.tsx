@@ -18,7 +18,7 @@ export function Menu({ trigger, align = "start", side = "bottom", children }: Me
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      {/* In place, not in a portal: a menu then belongs to its landmark, and works inside a modal dialog. */}
         <DropdownMenu.Content
           align={align}
           side={side}
@@ -28,7 +28,6 @@ export function Menu({ trigger, align = "start", side = "bottom", children }: Me
         >
           {children}
         </DropdownMenu.Content>
-      </DropdownMenu.Portal>
     </DropdownMenu.Root>
   );
 }

@@ -1,0 +1,74 @@
+package chatagent_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
+)
+
+func answer(t *testing.T, script ...agenttest.Step) (events []string, trace string, err error) {
+	t.Helper()
+	srv := agenttest.New(t, agenttest.Always(script...))
+	c, err := chatagent.New(agent.Config{URL: srv.URL}, agent.NewHTTPClient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Open(context.Background(), &agent.Request{ClientRequestID: "req-1", Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hi"`)}}})
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = s.Close() }()
+	for {
+		ev, err := s.Next()
+		if err != nil {
+			return events, s.TraceID(), err
+		}
+		events = append(events, string(ev.Data))
+	}
+}
+
+func TestMessagesAreGroupedByID(t *testing.T) {
+	got, _, err := answer(t,
+		agenttest.Event(`{"delta": {"role": "assistant", "content": "a", "id": "m1"}}`),
+		agenttest.Event(`{"delta": {"role": "assistant", "content": "b", "id": "m2"}}`),
+		agenttest.Event(`{"delta": {"role": "assistant", "content": "c"}}`), // no id: goes on
+		agenttest.Done())
+	want := []string{
+		`{"type":"response.output_text.delta","item_id":"m1","delta":"a"}`,
+		`{"type":"response.output_item.done","item":{"type":"message","id":"m1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"a","annotations":[]}]}}`,
+		`{"type":"response.output_text.delta","item_id":"m2","delta":"b"}`,
+		`{"type":"response.output_text.delta","item_id":"m2","delta":"c"}`,
+		`{"type":"response.output_item.done","item":{"type":"message","id":"m2","role":"assistant","status":"completed","content":[{"type":"output_text","text":"bc","annotations":[]}]}}`,
+		`{"type":"response.completed","response":{"object":"response","status":"completed"}}`,
+	}
+	if d := cmp.Diff(want, got); d != "" || err != io.EOF {
+		t.Errorf("%v\n%s", err, d)
+	}
+}
+
+func TestTheEndTellsUsageAndTrace(t *testing.T) {
+	got, trace, err := answer(t, agenttest.Event(`{"delta": {"role": "assistant", "content": "", "id": "m1"}, "finish_reason": "stop", "usage": {"prompt_tokens": 1, "completion_tokens": 2}, "custom_outputs": {"trace_id": "tr-1"}}`))
+	want := []string{`{"type":"response.completed","response":{"object":"response","status":"completed","usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3},"custom_outputs":{"trace_id":"tr-1"}}}`}
+	if d := cmp.Diff(want, got); d != "" || err != io.EOF || trace != "tr-1" {
+		t.Errorf("%v, trace %q\n%s", err, trace, d)
+	}
+}
+
+func TestWhatIsNoChunk(t *testing.T) {
+	got, _, err := answer(t, agenttest.Event(`{"type": "x"}`), agenttest.Event(`{"delta": "x"}`))
+	if e := (*agent.Error)(nil); !errors.As(err, &e) || e.Code != agent.CodeBadResponse || len(got) != 1 {
+		t.Errorf("%q, %v; want the unknown event passed on and the broken chunk refused", got, err)
+	}
+	_, _, err = answer(t, agenttest.Event(`{"delta": {"content": "a", "id": "m"}, "finish_reason": "stop"}`), agenttest.Event(`{"delta": {"content": "b", "id": "n"}}`))
+	if !errors.Is(err, agent.ErrTruncated) {
+		t.Errorf("a message after finish_reason opens the stream again; cut there: %v", err)
+	}
+}

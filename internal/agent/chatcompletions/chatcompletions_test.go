@@ -1,0 +1,147 @@
+package chatcompletions_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
+)
+
+// chunk is one chat.completion.chunk with the delta and finish_reason given.
+func chunk(delta, finish string) agenttest.Step {
+	return agenttest.Event(`{"id": null, "object": "chat.completion.chunk", "model": "m", "choices": [{"index": 0, "delta": ` + delta + `, "finish_reason": ` + finish + `}], "usage": null}`)
+}
+
+// said is an answer in short: one line an event.
+func said(t *testing.T, script ...agenttest.Step) (lines []string, err error) {
+	t.Helper()
+	srv := agenttest.New(t, agenttest.Always(script...))
+	c, err := chatcompletions.New(agent.Config{URL: srv.URL}, agent.NewHTTPClient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Open(context.Background(), &agent.Request{ClientRequestID: "req-1", Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hi"`)}}})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }()
+	for {
+		ev, err := s.Next()
+		if err != nil {
+			return lines, err
+		}
+		lines = append(lines, short(ev))
+	}
+}
+
+// short writes an event with only what differs.
+func short(ev agent.Event) string {
+	v := gjson.ParseBytes(ev.Data)
+	item := v.Get("item")
+	switch item.Get("type").Str {
+	case "message":
+		return "message " + item.Get("id").Str + ": " + item.Get("content.0.text").Str
+	case "reasoning":
+		return "reasoning " + item.Get("id").Str + ": " + item.Get("summary.0.text").Str
+	case "function_call":
+		return "call " + item.Get("call_id").Str + ": " + item.Get("name").Str + " " + item.Get("arguments").Str
+	case "function_call_output":
+		return "output " + item.Get("call_id").Str + ": " + item.Get("output").Str
+	}
+	switch ev.Type {
+	case "response.output_text.delta":
+		return "+ " + v.Get("delta").Str
+	case "response.reasoning_summary_text.delta":
+		return "~ " + v.Get("delta").Str
+	case "response.completed", "response.incomplete":
+		return strings.TrimSpace(strings.TrimPrefix(ev.Type, "response.") + " " + v.Get("response.usage").Raw + v.Get("response.incomplete_details.reason").Str)
+	}
+	return string(ev.Data)
+}
+
+// The many ways servers copy the format.
+func TestDialects(t *testing.T) {
+	for name, tc := range map[string]struct {
+		script []agenttest.Step
+		want   []string
+	}{
+		"content as a list": {[]agenttest.Step{
+			chunk(`{"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}]}`, "null"),
+			chunk(`{"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}`, `"stop"`), agenttest.Done()},
+			[]string{"~ hm", "reasoning rs_1_1: hm", "+ ab", "message msg_1_2: ab", "completed"}},
+		"reasoning_content": {[]agenttest.Step{chunk(`{"role": "assistant", "content": null, "reasoning_content": "h"}`, "null"), chunk(`{"reasoning_content": "m"}`, "null"), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()},
+			[]string{"~ h", "~ m", "reasoning rs_1_1: hm", "+ a", "message msg_1_2: a", "completed"}},
+		"reasoning": {[]agenttest.Step{chunk(`{"content": "", "reasoning": "hm"}`, "null"), chunk(`{"content": "a", "reasoning": null}`, `"stop"`), agenttest.Done()},
+			[]string{"~ hm", "reasoning rs_1_1: hm", "+ a", "message msg_1_2: a", "completed"}},
+		"no finish_reason, but [DONE]": {[]agenttest.Step{agenttest.Event(`{"choices":[{"delta":{"role":"assistant","content":"a"},"index":0}]}`), agenttest.Done()},
+			[]string{"+ a", "message msg_1_1: a", "completed"}},
+		"no [DONE], but a finish_reason": {[]agenttest.Step{chunk(`{"content": "a"}`, "null"), chunk(`{}`, `"stop"`)},
+			[]string{"+ a", "message msg_1_1: a", "completed"}},
+		"usage in a chunk without choices": {[]agenttest.Step{chunk(`{"content": "a"}`, `"stop"`),
+			agenttest.Event(`{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 1}}}`), agenttest.Done()},
+			[]string{"+ a", "message msg_1_1: a", `completed {"input_tokens":3,"output_tokens":2,"output_tokens_details":{"reasoning_tokens":1},"total_tokens":5}`}},
+		"no choices at all": {[]agenttest.Step{agenttest.Event(`{"choices": [], "model": "m"}`), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()}, []string{"+ a", "message msg_1_1: a", "completed"}},
+		"empty answer":      {[]agenttest.Step{agenttest.Done()}, []string{"completed"}},
+		"cut by its length": {[]agenttest.Step{chunk(`{"content": "a"}`, `"length"`), agenttest.Done()}, []string{"+ a", "message msg_1_1: a", "incomplete max_output_tokens"}},
+		"cut by a filter":   {[]agenttest.Step{chunk(`{}`, `"content_filter"`), agenttest.Done()}, []string{"incomplete content_filter"}},
+		"a refusal":         {[]agenttest.Step{chunk(`{"refusal": "no"}`, `"stop"`), agenttest.Done()}, []string{"+ no", "message msg_1_1: no", "completed"}},
+		"only the first choice": {[]agenttest.Step{agenttest.Event(`{"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}`), agenttest.Done()},
+			[]string{"+ a", "message msg_1_1: a", "completed"}},
+		"two tool calls in pieces": {[]agenttest.Step{
+			chunk(`{"content": "ok", "tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\""}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 1, "id": "c2", "function": {"name": "g", "arguments": "{}"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}`, "null"),
+			chunk(`{}`, `"tool_calls"`), agenttest.Done()},
+			[]string{"+ ok", "message msg_1_1: ok", `call c1: f {"a":1}`, "call c2: g {}", "completed"}},
+		"every call numbered 0": {[]agenttest.Step{chunk(`{"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}, {"index": 0, "id": "c2", "function": {"name": "g", "arguments": "{}"}}]}`, `"tool_calls"`), agenttest.Done()},
+			[]string{"call c1: f {}", "call c2: g {}", "completed"}},
+		"arguments as an object, no ids": {[]agenttest.Step{chunk(`{"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]}`, `"stop"`), agenttest.Done()},
+			[]string{`call call_1_1: f {"a": 1}`, "completed"}},
+		"a tool's answer, then more": {[]agenttest.Step{
+			chunk(`{"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}]}`, `"tool_calls"`),
+			chunk(`{"role": "tool", "tool_call_id": "c1", "content": "42"}`, "null"), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()},
+			[]string{"call c1: f {}", "output c1: 42", "+ a", "message msg_1_2: a", "completed"}},
+		"an event of another kind": {[]agenttest.Step{agenttest.Event(`{"type": "x"}`), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()},
+			[]string{`{"type": "x"}`, "+ a", "message msg_1_1: a", "completed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := said(t, tc.script...)
+			if err != io.EOF {
+				t.Errorf("ended with %v", err)
+			}
+			if d := cmp.Diff(tc.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for name, tc := range map[string]struct {
+		script []agenttest.Step
+		code   string
+	}{
+		"cut between two turns":      {[]agenttest.Step{chunk(`{"content": "a"}`, `"stop"`), chunk(`{"content": "b"}`, "null")}, agent.CodeTruncated},
+		"cut inside a tool call":     {[]agenttest.Step{chunk(`{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}`, "null")}, agent.CodeTruncated},
+		"error beside choices":       {[]agenttest.Step{agenttest.Event(`{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}], "error": {"code": 502, "message": "provider down"}}`)}, agent.CodeAgentError},
+		"choices of another shape":   {[]agenttest.Step{agenttest.Event(`{"choices": {"a": 1}}`)}, agent.CodeBadResponse},
+		"JSON that is no completion": {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"output": []}`)}, agent.CodeBadResponse},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := said(t, tc.script...)
+			if e := (*agent.Error)(nil); !errors.As(err, &e) || e.Code != tc.code {
+				t.Errorf("error = %v, want %s", err, tc.code)
+			}
+		})
+	}
+}

@@ -1,0 +1,236 @@
+// Package otlp reads OTLP trace export requests, in protobuf and JSON, into the
+// spans of package tracestore, as MLflow's server reads them: structured values
+// stay structured, strings that hold JSON are opened, and the attributes of
+// other GenAI conventions are translated.
+//
+// It bounds what a request can make of itself (nesting, spans, attributes), and
+// a span that cannot be used is left out and counted, not a reason to refuse
+// the others. It does no I/O.
+package otlp
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
+)
+
+// The bounds of one request. They are far above what instrumentation sends.
+const (
+	maxSpans      = 50_000
+	maxAttributes = 2_000 // of a span, an event or a link; the rest is dropped
+	maxEvents     = 2_000 // of a span; also links
+	maxDepth      = 100   // of an attribute's value
+)
+
+// Errors of a request as a whole.
+var (
+	ErrFormat  = errors.New("Invalid OpenTelemetry format")                  //nolint:staticcheck // MLflow's words, shown to the caller
+	ErrNoSpans = errors.New("Invalid OpenTelemetry format - no spans found") //nolint:staticcheck // the same
+)
+
+// Batch is what a request holds.
+type Batch struct {
+	Spans    []tracestore.Span
+	Rejected int // spans without ids
+}
+
+// DecodeProto reads a protobuf request.
+func DecodeProto(body []byte) (Batch, error) {
+	if !shallow(body) {
+		return Batch{}, fmt.Errorf("%w: a value is nested deeper than %d levels", ErrFormat, maxDepth)
+	}
+	var u ptrace.ProtoUnmarshaler
+	traces, err := u.UnmarshalTraces(body)
+	if err != nil {
+		return Batch{}, ErrFormat
+	}
+	return convert(traces)
+}
+
+// DecodeJSON reads an OTLP/JSON request, whose ids are hexadecimal.
+func DecodeJSON(body []byte) (Batch, error) {
+	if !json.Valid(body) {
+		return Batch{}, ErrFormat
+	}
+	if jsonDepth(body) > 3*maxDepth {
+		return Batch{}, fmt.Errorf("%w: a value is nested deeper than %d levels", ErrFormat, maxDepth)
+	}
+	var u ptrace.JSONUnmarshaler
+	traces, err := u.UnmarshalTraces(body)
+	if err != nil {
+		return Batch{}, ErrFormat
+	}
+	return convert(traces)
+}
+
+func convert(traces ptrace.Traces) (Batch, error) {
+	if traces.ResourceSpans().Len() == 0 {
+		return Batch{}, ErrNoSpans
+	}
+	count := traces.SpanCount()
+	if count > maxSpans {
+		return Batch{}, fmt.Errorf("%w: more than %d spans in one request", ErrFormat, maxSpans)
+	}
+	b := Batch{Spans: make([]tracestore.Span, 0, count)}
+	for _, rs := range traces.ResourceSpans().All() {
+		resource := attributes(rs.Resource().Attributes())
+		for _, ss := range rs.ScopeSpans().All() {
+			for _, sp := range ss.Spans().All() {
+				if sp.TraceID().IsEmpty() || sp.SpanID().IsEmpty() {
+					b.Rejected++
+					continue
+				}
+				b.Spans = append(b.Spans, span(sp, resource))
+			}
+		}
+	}
+	return b, nil
+}
+
+// attrTraceID is the attribute that says a span's trace in MLflow's own words.
+const attrTraceID = "mlflow.traceRequestId"
+
+func span(sp ptrace.Span, resource []tracestore.Attribute) tracestore.Span {
+	traceID := sp.TraceID()
+	id := "tr-" + hex.EncodeToString(traceID[:])
+	out := tracestore.Span{
+		TraceID: id, ID: spanID(sp.SpanID()), Name: sp.Name(),
+		Status: tracestore.StatusUnset, StatusMessage: sp.Status().Message(),
+		StartNS: nanos(sp.StartTimestamp()), EndNS: nanos(sp.EndTimestamp()),
+		Attributes: attributes(sp.Attributes()), Resource: resource,
+	}
+	if !sp.ParentSpanID().IsEmpty() {
+		out.ParentID = spanID(sp.ParentSpanID())
+	}
+	switch sp.Status().Code() {
+	case ptrace.StatusCodeOk:
+		out.Status = tracestore.StatusOK
+	case ptrace.StatusCodeError:
+		out.Status = tracestore.StatusError
+	}
+	for i, e := range sp.Events().All() {
+		if i >= maxEvents {
+			break
+		}
+		out.Events = append(out.Events, tracestore.Event{Name: e.Name(), TimeNS: nanos(e.Timestamp()), Attributes: attributes(e.Attributes())})
+	}
+	for i, l := range sp.Links().All() {
+		if i >= maxEvents {
+			break
+		}
+		linked := l.TraceID()
+		out.Links = append(out.Links, tracestore.Link{
+			TraceID: hex.EncodeToString(linked[:]), SpanID: spanID(l.SpanID()), Attributes: attributes(l.Attributes()),
+		})
+	}
+	Normalize(&out)
+	return out
+}
+
+// Normalize brings a span's attributes into the form they are stored in: JSON in
+// strings opened, other conventions translated, the trace's id set.
+func Normalize(sp *tracestore.Span) {
+	own := tracestore.AppendString(nil, sp.TraceID)
+	found := false
+	for i := range sp.Attributes {
+		a := &sp.Attributes[i]
+		if a.Key == attrTraceID {
+			a.Value, found = own, true
+			continue
+		}
+		a.Value = opened(a.Value)
+	}
+	if !found {
+		sp.Attributes = append(sp.Attributes, tracestore.Attribute{Key: attrTraceID, Value: own})
+	}
+	translate(sp)
+}
+
+// opened returns the JSON that a JSON string holds when that is itself a string,
+// an object or a list; numbers and booleans in strings stay strings. MLflow does
+// the same, because many exporters can only send strings.
+func opened(raw json.RawMessage) json.RawMessage {
+	if len(raw) < 2 || raw[0] != '"' {
+		return raw
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return raw
+	}
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '{', '[', '"':
+			if inner := []byte(s[i:]); json.Valid(inner) {
+				if clean := tracestore.CleanJSON(inner); clean[0] == s[i] {
+					return clean
+				}
+			}
+		}
+		return raw
+	}
+	return raw
+}
+
+func spanID(id pcommon.SpanID) string { return hex.EncodeToString(id[:]) }
+
+// nanos bounds a time to what a signed 64-bit integer holds (the year 2262).
+func nanos(t pcommon.Timestamp) int64 { return int64(min(uint64(t), 1<<63-1)) }
+
+func attributes(m pcommon.Map) []tracestore.Attribute {
+	out := make([]tracestore.Attribute, 0, min(m.Len(), maxAttributes)+2)
+	for k, v := range m.All() {
+		if len(out) >= maxAttributes {
+			break
+		}
+		out = append(out, tracestore.Attribute{Key: tracestore.CleanText(k), Value: appendValue(nil, v)})
+	}
+	return out
+}
+
+// appendValue appends a value as JSON. The nesting is bounded before decoding.
+func appendValue(dst []byte, v pcommon.Value) []byte {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return tracestore.AppendString(dst, v.Str())
+	case pcommon.ValueTypeInt:
+		return strconv.AppendInt(dst, v.Int(), 10)
+	case pcommon.ValueTypeDouble:
+		return tracestore.AppendDouble(dst, v.Double())
+	case pcommon.ValueTypeBool:
+		return strconv.AppendBool(dst, v.Bool())
+	case pcommon.ValueTypeBytes:
+		return tracestore.AppendString(dst, base64.StdEncoding.EncodeToString(v.Bytes().AsRaw()))
+	case pcommon.ValueTypeSlice:
+		dst = append(dst, '[')
+		for i, item := range v.Slice().All() {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendValue(dst, item)
+		}
+		return append(dst, ']')
+	case pcommon.ValueTypeMap:
+		dst = append(dst, '{')
+		first := true
+		for k, item := range v.Map().All() {
+			if !first {
+				dst = append(dst, ", "...)
+			}
+			first = false
+			dst = append(tracestore.AppendString(dst, k), ": "...)
+			dst = appendValue(dst, item)
+		}
+		return append(dst, '}')
+	}
+	return append(dst, "null"...)
+}

@@ -1,0 +1,117 @@
+// Draws every state of the page, on desktop and phone, light and dark, into a
+// folder of pictures to look at, and runs axe on each.
+// Usage: node dev/look.mjs FOLDER
+import { mkdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { launch } from "./browser.mjs";
+import { startMock } from "./mock.mjs";
+
+const folder = process.argv[2] ?? "shots";
+mkdirSync(folder, { recursive: true });
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const browser = await launch();
+let violations = 0;
+let mock;
+
+const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+const answered = (page) => page.locator('article[data-status]:not([data-status="streaming"])').last().waitFor();
+const ask = async (page, text) => {
+  await page.getByRole("textbox", { name: "Message" }).fill(text);
+  await page.keyboard.press("Enter");
+};
+
+/** Each state: where to go and what to do before the picture is taken. */
+const states = {
+  empty: ["/"],
+  report: ["/c/conv-1"],
+  imported: ["/c/conv-3"],
+  down: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Bad response" }).click();
+    await page.getByRole("button", { name: "Inaccurate" }).click();
+  }],
+  rated: ["/c/conv-4", async (page) => {
+    await page.getByRole("button", { name: "Bad response" }).click();
+    await page.getByRole("textbox", { name: "Comment" }).fill("Wrong city, and a little late");
+    await page.getByRole("button", { name: "Send feedback" }).click();
+    await page.getByText("On the trace").waitFor();
+  }],
+  refused: ["/c/conv-5", async (page) => {
+    mock.faults.rate = 404;
+    await page.getByRole("button", { name: "Good response" }).click();
+    await page.locator("section").getByRole("alert").waitFor();
+    mock.faults.rate = 0;
+  }],
+  tool: ["/", async (page) => {
+    await ask(page, "Show me a tool call");
+    await answered(page);
+    await page.getByText("Used get_weather").click();
+  }],
+  sources: ["/", async (page) => {
+    await ask(page, "Answer with sources");
+    await answered(page);
+  }],
+  streaming: ["/", async (page) => {
+    await ask(page, "Give me a slow answer");
+    await page.getByText("sentence 4").waitFor();
+  }],
+  failed: ["/", async (page) => {
+    await ask(page, "Show what a failure looks like");
+    await answered(page);
+  }],
+  versions: ["/", async (page) => {
+    await ask(page, "Hello");
+    await answered(page);
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    await page.getByText("2/2").waitFor();
+    await answered(page);
+  }],
+  trace: ["/trace/conv-4-a", async (page) => {
+    await page.getByRole("treeitem", { name: /get_weather/ }).click();
+  }],
+  agents: ["/", (page) => page.getByRole("button", { name: /^Agent:/ }).click()],
+  help: ["/", (page) => page.keyboard.press("Control+/")],
+  menu: ["/", async (page, size) => {
+    if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();
+    await page.getByRole("button", { name: "Settings" }).click();
+  }],
+  delete: ["/c/conv-1", async (page, size) => {
+    if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();
+    await page.getByRole("button", { name: "Options for First try" }).click();
+    await page.getByRole("menuitem", { name: "Delete" }).click();
+  }],
+};
+
+for (const [size, viewport] of Object.entries(sizes)) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [name, [path, act]] of Object.entries(states)) {
+      // A new server each time, so that no picture depends on another.
+      mock = await startMock({ pace: 10 });
+      const context = await browser.newContext({ viewport, colorScheme, hasTouch: size === "phone", isMobile: size === "phone", bypassCSP: true, reducedMotion: "reduce" });
+      const page = await context.newPage();
+      page.setDefaultTimeout(5000);
+      const label = `${name}-${size}-${colorScheme}`;
+      page.on("console", (message) => message.type() === "error" && !/status of 404/.test(message.text()) && console.log(`${label}: ${message.text()}`));
+      try {
+        await page.goto(mock.url + path);
+        await page.getByRole("button", { name: /^Agent:|Backwards/ }).or(page.getByRole("tree")).first().waitFor();
+        await act?.(page, size);
+        await page.screenshot({ path: `${folder}/${label}.png` });
+        await page.addScriptTag({ path: axe });
+        const result = await page.evaluate(() => globalThis.axe.run());
+        for (const violation of result.violations) {
+          violations += 1;
+          console.log(`${label}: axe ${violation.id}: ${violation.help}\n    ${violation.nodes.map((node) => node.html.slice(0, 160)).join("\n    ")}`);
+        }
+      } catch (error) {
+        console.log(`${label}: ${error.message}`);
+        await page.screenshot({ path: `${folder}/${label}-broken.png` });
+        violations += 1;
+      }
+      await context.close();
+      await mock.close();
+    }
+  }
+}
+await browser.close();
+console.log(`${violations} violations`);
+process.exitCode = violations > 0 ? 1 : 0;

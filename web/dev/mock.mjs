@@ -1,0 +1,306 @@
+// A stand-in for the server while the page is developed and tested. It keeps
+// everything in memory, speaks the real API's JSON and streams, and fails on
+// request (`faults`). It shares no code with the server and proves nothing
+// about it.
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { agents, history, script } from "./fixtures.mjs";
+
+const dist = fileURLToPath(new URL("../../internal/webui/dist", import.meta.url));
+const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
+const policy =
+  "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const hex = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n / 2)), (b) => b.toString(16).padStart(2, "0")).join("");
+const now = () => new Date().toISOString();
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Starts the server. `pace` is the milliseconds between two words of an answer. */
+export async function startMock({ port = 0, pace = 25 } = {}) {
+  const state = { conversations: new Map(), messages: new Map(), feedback: new Map(), turns: new Map(), keys: new Map() };
+  // What goes wrong next. `rate`: status for log_assessment; `waiting`: the delivery to report; `traceReadyAfter`: looks before a trace is there.
+  const faults = { rate: 0, rateDelay: 0, waiting: "", withdraw: 0, traceReadyAfter: 0, cutAfter: 0, list: 0 };
+  const seen = { rate: [], invoke: [], join: [], stop: [], withdraw: [], redeliver: [] };
+  for (const { conversation, messages } of history()) {
+    state.conversations.set(conversation.id, conversation);
+    for (const message of messages) state.messages.set(message.id, { ...message, conversation: conversation.id });
+  }
+  const server = createServer((req, res) => {
+    handle({ state, faults, seen, pace, req, res }).catch((error) => {
+      if (!res.headersSent) problem(res, 500, String(error));
+      else res.destroy();
+    });
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    state,
+    faults,
+    seen,
+    close: () => new Promise((resolve) => (server.close(resolve), server.closeAllConnections())),
+  };
+}
+
+const routes = [
+  ["GET", /^\/api\/v1\/agents$/, (c) => json(c.res, 200, { items: agents })],
+  ["POST", /^\/api\/v1\/agents\/([^/]+)\/invocations$/, invoke],
+  ["GET", /^\/api\/v1\/conversations$/, list],
+  ["GET", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => found(c, c.state.conversations.get(id))],
+  ["PATCH", /^\/api\/v1\/conversations\/([^/]+)$/, async (c, id) => found(c, Object.assign(c.state.conversations.get(id), await body(c.req)))],
+  ["DELETE", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => (c.state.conversations.delete(id), c.res.writeHead(204).end())],
+  ["GET", /^\/api\/v1\/conversations\/([^/]+)\/messages$/, messages],
+  ["GET", /^\/api\/v1\/messages\/([^/]+)\/stream$/, joinStream],
+  ["POST", /^\/api\/v1\/messages\/([^/]+)\/stop$/, stop],
+  ["GET", /^\/api\/v1\/messages\/([^/]+)\/trace$/, trace],
+  ["POST", /^\/api\/log_assessment$/, rate],
+  ["GET", /^\/api\/v1\/feedback\/([^/]+)$/, (c, id) => found(c, c.state.feedback.get(id))],
+  ["DELETE", /^\/api\/v1\/feedback\/([^/]+)$/, withdraw],
+  ["POST", /^\/api\/v1\/feedback\/([^/]+)\/retry$/, redeliver],
+];
+
+async function handle(c) {
+  const path = new URL(c.req.url, "http://x").pathname;
+  if (!path.startsWith("/api/")) return file(c, path);
+  for (const [method, pattern, handler] of routes) {
+    const match = pattern.exec(path);
+    if (match && method === c.req.method) return handler(c, ...match.slice(1).map(decodeURIComponent));
+  }
+  return problem(c.res, 404, "No such thing.");
+}
+
+function file({ res }, path) {
+  let name = normalize(join(dist, path));
+  if (!name.startsWith(dist) || !existsSync(name) || statSync(name).isDirectory()) name = join(dist, "index.html");
+  res.writeHead(200, { "Content-Type": types[extname(name)] ?? "text/plain", "Content-Security-Policy": policy });
+  createReadStream(name).pipe(res);
+}
+
+async function body(req) {
+  let text = "";
+  for await (const chunk of req) text += chunk;
+  return text ? JSON.parse(text) : {};
+}
+
+function json(res, status, value) {
+  res.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value));
+}
+
+function problem(res, status, detail, more = {}) {
+  res.writeHead(status, { "Content-Type": "application/problem+json" }).end(JSON.stringify({ status, detail, ...more }));
+}
+
+function found({ res }, value) {
+  return value ? json(res, 200, value) : problem(res, 404, "No such thing.");
+}
+
+function list({ state, faults, req, res }) {
+  if (faults.list) return problem(res, faults.list, "The list is broken on request.");
+  const params = new URL(req.url, "http://x").searchParams;
+  const query = (params.get("q") ?? "").toLowerCase();
+  const at = Number(params.get("cursor") ?? 0);
+  const all = [...state.conversations.values()]
+    .filter(({ title }) => title.toLowerCase().includes(query))
+    .toSorted((a, b) => b.updated_at.localeCompare(a.updated_at));
+  const items = all.slice(at, at + 50);
+  json(res, 200, { items, ...(at + 50 < all.length ? { next_cursor: String(at + 50) } : {}) });
+}
+
+function messages({ state, res }, id) {
+  if (!state.conversations.has(id)) return problem(res, 404, "This conversation does not exist, or it is not yours.");
+  const items = [...state.messages.values()]
+    .filter(({ conversation }) => conversation === id)
+    .map(({ conversation: _, ...message }) => ({
+      ...message,
+      feedback: [...state.feedback.values()].filter(({ target, withdrawn }) => target === message.traceId && !withdrawn),
+    }));
+  json(res, 200, { items });
+}
+
+async function invoke(c, agent) {
+  const request = await body(c.req);
+  c.seen.invoke.push(request);
+  const { state } = c;
+  let { conversation_id: conversation, parent_id: parent } = request;
+  const text = request.messages.at(-1)?.content ?? state.messages.get(parent)?.content ?? "";
+  if (/refuse/i.test(text)) return problem(c.res, 413, "The message is too long; the limit is 1 MB.");
+  if (!conversation) {
+    conversation = `conv-${hex(8)}`;
+    state.conversations.set(conversation, { id: conversation, title: text.slice(0, 60), agent_id: agent, created_at: now(), updated_at: now() });
+  }
+  state.conversations.get(conversation).updated_at = now();
+  if (request.messages.length > 0) {
+    const id = `msg-${hex(12)}`;
+    state.messages.set(id, { id, parent_id: parent || null, role: "user", content: text, status: "complete", timestamp: now(), conversation });
+    parent = id;
+  }
+  const turn = startTurn(c, { agent, conversation, parent, text });
+  follow(c, turn, 0);
+}
+
+function startTurn({ state, pace }, { agent, conversation, parent, text }) {
+  const id = `msg-${hex(12)}`;
+  const traceId = `req-${hex(16)}`;
+  const message = { id, parent_id: parent, role: "assistant", content: "", status: "streaming", timestamp: now(), traceId, agent_id: agent, items: [], rateable: true, conversation };
+  state.messages.set(id, message);
+  const turn = { events: [], listeners: new Set(), message, stopped: false };
+  state.turns.set(id, turn);
+  const emit = (data) => {
+    turn.events.push(data);
+    for (const listener of turn.listeners) listener();
+  };
+  emit({ type: "trace.client_request_id", client_request_id: traceId });
+  emit({ type: "thumbprint.message", conversation_id: conversation, message_id: id, parent_id: parent });
+  void run({ turn, text, emit, pace, started: Date.now() });
+  return turn;
+}
+
+async function run({ turn, text, emit, pace, started }) {
+  const { message } = turn;
+  let status = "completed";
+  for (const event of script(text)) {
+    await sleep(event.wait ?? pace);
+    if (turn.stopped) {
+      status = "stopped";
+      break;
+    }
+    if (event.type === "error") {
+      status = "failed";
+      message.error = { code: event.code, message: event.message };
+    }
+    const { wait: _, ...data } = event;
+    if (data.type === "response.output_text.delta") message.content += data.delta;
+    if (data.type === "response.output_item.done") message.items.push(data.item);
+    emit(data);
+    if (status === "failed") break;
+  }
+  message.status = status;
+  if (status === "stopped") message.stopped_by = "user";
+  message.traceSummary = { duration_ms: Date.now() - started, input_tokens: 12, output_tokens: message.content.split(" ").length, tools: message.items.filter(({ type }) => type === "function_call").length };
+  emit({ type: "thumbprint.done", status, trace_summary: message.traceSummary });
+  emit("[DONE]");
+}
+
+/** Writes a turn's events from `from` on, and those to come. `faults.cutAfter` cuts the connection once. */
+function follow({ res, faults }, turn, from) {
+  res.writeHead(200, { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Client-Request-Id": turn.message.traceId });
+  let at = from;
+  const write = () => {
+    while (at < turn.events.length) {
+      const event = turn.events[at++];
+      if (event === "[DONE]") return void res.end("data: [DONE]\n\n");
+      res.write(`id: ${at}\ndata: ${JSON.stringify(event)}\n\n`);
+      if (faults.cutAfter && at >= faults.cutAfter) {
+        faults.cutAfter = 0;
+        turn.listeners.delete(write);
+        return void res.destroy();
+      }
+    }
+  };
+  turn.listeners.add(write);
+  res.on("close", () => turn.listeners.delete(write));
+  write();
+}
+
+function joinStream(c, id) {
+  c.seen.join.push({ id, lastEventId: c.req.headers["last-event-id"] });
+  const turn = c.state.turns.get(id);
+  if (!turn) return problem(c.res, 404, "No such answer.");
+  follow(c, turn, Number(c.req.headers["last-event-id"] ?? 0));
+}
+
+function stop({ state, seen, res }, id) {
+  seen.stop.push(id);
+  const turn = state.turns.get(id);
+  if (turn) turn.stopped = true;
+  res.writeHead(202).end();
+}
+
+async function rate({ state, faults, seen, req, res }) {
+  const request = await body(req);
+  seen.rate.push({ ...request, key: req.headers["idempotency-key"] });
+  // Decided on arrival, like a server would.
+  const { rate: status, waiting } = faults;
+  if (faults.rateDelay) await sleep(faults.rateDelay);
+  if (status === 404) return problem(res, 404, "Trace not found for feedback", { hint: "No trace carries this id." });
+  if (status) return problem(res, status, "The store cannot take this now.");
+  const known = [...state.feedback.values()].find(({ target, name }) => target === request.trace_id && name === request.assessment_name);
+  const entry = {
+    ...(known ?? { id: `fb-${hex(12)}`, version: 0, created_at: now() }),
+    target: request.trace_id,
+    kind: "feedback",
+    name: request.assessment_name,
+    value: request.assessment_value,
+    rationale: request.rationale,
+    reasons: request.reasons,
+    source_id: "anonymous",
+    withdrawn: false,
+    updated_at: now(),
+    delivery: waiting || "delivered",
+    delivery_reason: waiting === "failed" ? "MLflow refused it: the trace was deleted." : undefined,
+  };
+  entry.version += 1;
+  state.feedback.set(entry.id, entry);
+  if (waiting) return json(res, 202, { status: "accepted", feedback_id: entry.id, delivery: waiting });
+  return json(res, 200, { status: "success", feedback_id: entry.id, trace_id: `tr-${hex(32)}`, assessment_id: `a-${hex(32)}` });
+}
+
+function withdraw({ state, faults, seen, res }, id) {
+  seen.withdraw.push(id);
+  if (faults.withdraw) return problem(res, faults.withdraw, "The store cannot take this now.");
+  const entry = state.feedback.get(id);
+  if (!entry) return problem(res, 404, "No such feedback.");
+  entry.withdrawn = true;
+  return json(res, 200, { status: "success", feedback_id: id });
+}
+
+function redeliver({ state, seen, res }, id) {
+  seen.redeliver.push(id);
+  const entry = state.feedback.get(id);
+  if (!entry) return problem(res, 404, "No such feedback.");
+  entry.delivery = "delivered";
+  return json(res, 202, entry);
+}
+
+function trace({ state, faults, res }, id) {
+  const message = state.messages.get(id);
+  if (!message) return problem(res, 404, "This answer does not exist, or it is not yours.");
+  if (faults.traceReadyAfter > 0) {
+    faults.traceReadyAfter -= 1;
+    return problem(res, 404, "The trace is not there yet.", { code: "trace_not_ready" });
+  }
+  const start = Date.parse(message.timestamp);
+  const at = (ms) => new Date(start + ms).toISOString();
+  const question = state.messages.get(message.parent_id)?.content ?? "";
+  const failed = message.status === "failed";
+  const span = (span_id, parent_id, name, type, from, duration_ms, more = {}) => ({ span_id, parent_id, name, type, start_time: at(from), duration_ms, status: "OK", attributes: {}, ...more });
+  json(res, 200, {
+    client_request_id: message.traceId,
+    trace_id: `tr-${"5f0c".repeat(8)}`,
+    state: failed ? "ERROR" : "OK",
+    request_time: message.timestamp,
+    execution_duration_ms: 1840,
+    request_preview: question,
+    response_preview: message.content,
+    tags: { "thumbprint.agent": "demo", "thumbprint.agent_version": "1" },
+    metadata: { "mlflow.trace.session": message.conversation, "mlflow.trace.user": "local" },
+    token_usage: { input_tokens: 412, output_tokens: 188, total_tokens: 600 },
+    spans: [
+      span("a1", undefined, "demo", "AGENT", 0, 1840, { inputs: { messages: [{ role: "user", content: question }] }, outputs: message.content, status: failed ? "ERROR" : "OK", status_message: message.error?.message }),
+      span("a2", "a1", "search_documents", "RETRIEVER", 120, 410, { inputs: { query: question }, outputs: [{ page_content: "Traces record each run.", metadata: { doc_uri: "https://example.com/docs/tracing" } }] }),
+      span("a3", "a1", "get_weather", "TOOL", 560, 230, { inputs: { city: "Paris", unit: "celsius" }, outputs: { city: "Paris", temp: 18, sky: "clear" }, attributes: { "tool.name": "get_weather" } }),
+      span("a4", "a1", "write_answer", "LLM", 800, 1030, { inputs: { model: "rules" }, outputs: message.content }),
+      span("a5", "a4", "time to first token", "UNKNOWN", 800, 140),
+    ],
+    assessments: [...state.feedback.values()]
+      .filter(({ target, withdrawn }) => target === message.traceId && !withdrawn)
+      .map((entry) => ({ assessment_id: `a-${entry.id}`, name: entry.name, kind: "feedback", value: entry.value, rationale: entry.rationale, source_type: "HUMAN", source_id: entry.source_id, metadata: { reasons: JSON.stringify(entry.reasons ?? []) }, create_time: entry.created_at, last_update_time: entry.updated_at })),
+    mlflow_url: "http://127.0.0.1:5000/#/experiments/1/traces",
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const mock = await startMock({ port: Number(process.env.PORT ?? 8090) });
+  console.log(`mock server at ${mock.url}`);
+}
