@@ -18,6 +18,10 @@ import (
 // bodyTime is how long a client may take to send its whole body.
 const bodyTime = 30 * time.Second
 
+// lingering is how much of a body that is too large is read and dropped, so
+// that its sender sees why. Beyond that the connection breaks.
+const lingering = 128 << 20
+
 // JSONBody reads the request's whole body, at most limit bytes of it, checks
 // that it is one well-behaved JSON value (see CheckJSON) under a JSON content
 // type, and gives it to next. A request without a body passes.
@@ -46,30 +50,30 @@ func JSONBody(limit int64, next http.Handler) http.Handler {
 // lifted again afterwards: while a long answer streams, the server watches the
 // connection with reads, and one that times out would cancel the request.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	if r.ContentLength > limit {
+	rc := http.NewResponseController(w)
+	if rc.SetReadDeadline(time.Now().Add(bodyTime)) == nil {
+		defer func() { _ = rc.SetReadDeadline(time.Time{}) }() // it worked a moment ago
+	}
+	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
+		return nil, tooLarge(limit) // the client asks before it sends
+	}
+	var data []byte
+	var err error
+	if r.ContentLength <= limit {
+		data, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, NewProblem(http.StatusRequestTimeout, "The request's body did not arrive in time.")
+	case err != nil:
+		return nil, errs.Wrap(err, errs.Invalid, "The request's body could not be read.")
+	case r.ContentLength > limit || int64(len(data)) > limit:
+		// Most clients read no answer before they have sent everything, so an
+		// answer now would reach them as a broken connection.
+		_, _ = io.CopyN(io.Discard, r.Body, lingering)
 		return nil, tooLarge(limit)
 	}
-	rc := http.NewResponseController(w)
-	timed := rc.SetReadDeadline(time.Now().Add(bodyTime)) == nil
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err != nil {
-		return nil, bodyError(err, limit)
-	}
-	if timed {
-		_ = rc.SetReadDeadline(time.Time{}) // it worked a moment ago
-	}
 	return data, nil
-}
-
-func bodyError(err error, limit int64) error {
-	var max *http.MaxBytesError
-	switch {
-	case errors.As(err, &max):
-		return tooLarge(limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return NewProblem(http.StatusRequestTimeout, "The request's body did not arrive in time.")
-	}
-	return errs.Wrap(err, errs.Invalid, "The request's body could not be read.")
 }
 
 func tooLarge(limit int64) error {

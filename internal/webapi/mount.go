@@ -90,7 +90,7 @@ func (s *API) mount() {
 	for _, rt := range s.table {
 		rt.serve(s, api, rt)
 	}
-	s.mux.Handle("/api/", httpx.HandlerFunc(s.notFound))
+	s.mux.Handle("/", httpx.HandlerFunc(s.notFound))
 }
 
 // guarded is the mux that huma sees: whatever it mounts is guarded by its row.
@@ -140,7 +140,7 @@ func (s *API) notFound(w http.ResponseWriter, r *http.Request) error {
 	for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := s.mux.Handler(other); pattern != "/api/" && pattern != "" {
+		if _, pattern := s.mux.Handler(other); pattern != "/" && pattern != "" {
 			allowed = append(allowed, method)
 		}
 	}

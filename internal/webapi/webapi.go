@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,20 +67,31 @@ func New(d Deps) *API {
 	return s
 }
 
-// ServeHTTP answers a request for one of the routes, and any other under /api/
-// with a problem.
+// ServeHTTP answers a request for one of the routes, and any other with a
+// problem.
 func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Patterns returns the patterns to mount the API under.
-func (s *API) Patterns() []string {
-	out := []string{"/api/"}
+// Routes returns every route as "METHOD /path".
+func (s *API) Routes() []string {
+	var out []string
 	for _, rt := range s.table {
 		out = append(out, rt.method+" "+rt.path)
 	}
 	return out
 }
 
-// RouteOf returns the pattern that r takes, "" when it takes none.
+// Paths returns what to mount the API under: /api/ and the few paths beside it.
+func (s *API) Paths() []string {
+	out := []string{"/api/"}
+	for _, rt := range s.table {
+		if !strings.HasPrefix(rt.path, "/api/") {
+			out = append(out, rt.path)
+		}
+	}
+	return out
+}
+
+// RouteOf returns the route that r takes, "/" when it takes none.
 func (s *API) RouteOf(r *http.Request) string {
 	_, pattern := s.mux.Handler(r)
 	return pattern
