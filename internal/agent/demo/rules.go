@@ -19,7 +19,7 @@ type rule struct {
 }
 
 // choose returns the first rule that applies. The order matters: "fail late"
-// also has the word "fail".
+// also has the word "fail", and "delete the table" the word "table".
 func choose(q question) rule {
 	for _, r := range []rule{
 		{applies: func(q question) bool { return len(q.approvals) > 0 }, act: actApproved},
@@ -36,10 +36,10 @@ func choose(q question) rule {
 		{applies: func(q question) bool {
 			return q.has("think", "thinking", "reason", "reasoning", "denk", "denke", "nachdenken")
 		}, act: actThink},
-		{applies: func(q question) bool { return q.has("table", "tabelle", "code", "markdown") }, act: actShowcase},
 		{applies: func(q question) bool {
 			return q.has("approve", "approval", "delete", "lösche", "freigabe", "genehmigung")
 		}, act: actApproval},
+		{applies: func(q question) bool { return q.has("table", "tabelle", "code", "markdown") }, act: actShowcase},
 		{applies: func(q question) bool { return q.has("long", "lang", "lange") }, act: actLong},
 	} {
 		if r.applies(q) {

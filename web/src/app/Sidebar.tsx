@@ -139,12 +139,12 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
 
   if (renaming) return <Rename title={conversation.title} onDone={(changed) => void rename(changed)} />;
   return (
-    <li className={`group flex items-center rounded-m ${current ? "bg-hover font-medium" : "hover:bg-hover"}`}>
+    <li className={`group relative flex items-center rounded-m ${current ? "bg-hover font-medium" : "hover:bg-hover"}`}>
       <a
         {...linkTo({ page: "chat", conversation: conversation.id }, { after: onOpen })}
         aria-current={current ? "page" : undefined}
         dir="auto"
-        className="min-w-0 flex-1 truncate rounded-m px-3.5 py-1.5 text-sm pointer-coarse:py-3"
+        className={`min-w-0 flex-1 truncate rounded-m py-1.5 ps-3.5 text-sm pointer-coarse:py-3 pointer-coarse:pe-12 ${current ? "pe-9" : "pe-3.5 group-focus-within:pe-9 group-hover:pe-9"}`}
       >
         {title}
       </a>
@@ -154,7 +154,7 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
           <button
             type="button"
             aria-label={t.optionsFor(title)}
-            className={`me-1 grid size-7 shrink-0 place-items-center rounded-s text-quiet hover:text-ink pointer-coarse:size-11 ${current ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100"}`}
+            className={`absolute end-1 grid size-7 place-items-center rounded-s text-quiet hover:text-ink pointer-coarse:size-11 ${current ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100"}`}
           >
             <Ellipsis size={16} />
           </button>

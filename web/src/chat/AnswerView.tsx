@@ -33,7 +33,7 @@ export const AnswerView = memo(function AnswerView({ message, reconnecting, ...r
       data-message-id={message.id}
       data-trace-id={message.traceId}
       data-status={message.status}
-      className="group scroll-mt-4"
+      className="group scroll-mt-4 pb-4"
     >
       <div className={`prose ${writing ? "writing" : ""}`}>
         <Parts parts={message.parts} writing={writing} anchor={message.id} />

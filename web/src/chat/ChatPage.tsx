@@ -132,8 +132,8 @@ function Welcome({ agent, onPick }: { agent: Agent | undefined; onPick: (prompt:
   const t = useT();
   const prompts = agent?.suggested_prompts ?? [];
   return (
-    <div className="flex min-h-0 flex-1 flex-col overflow-y-auto px-4 sm:px-6">
-      <div className="m-auto w-full max-w-column py-8" id="conversation" tabIndex={-1}>
+    <div className="flex min-h-0 flex-1 flex-col overflow-y-auto">
+      <div className="m-auto w-full max-w-column px-4 py-8 outline-none sm:px-6" id="conversation" tabIndex={-1}>
         <span className="text-accent">
           <Logo size={44} />
         </span>

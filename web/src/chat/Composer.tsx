@@ -57,7 +57,7 @@ export function Composer({ draftName, agentName, running, disabled, onSend, onSt
 
   return (
     <form
-      className="flex items-end gap-2 rounded-l border border-edge bg-raised py-1.5 ps-4 pe-1.5 shadow-low transition-colors focus-within:border-accent focus-within:outline-2 focus-within:outline-accent"
+      className="flex items-end gap-2 rounded-l border border-edge bg-raised py-1.5 ps-4 pe-1.5 shadow-low transition-colors focus-within:border-accent focus-within:outline focus-within:outline-accent"
       onSubmit={(event) => {
         event.preventDefault();
         void submit();

@@ -114,12 +114,7 @@ function Fold({ icon, title, pending, children }: FoldProps) {
 }
 
 function Labelled({ label, value }: { label: string; value: unknown }) {
-  return (
-    <div>
-      <p className="mb-1 text-xs font-medium text-quiet">{label}</p>
-      <CodeBlock text={pretty(value)} />
-    </div>
-  );
+  return <CodeBlock title={label} text={pretty(value)} />;
 }
 
 /** JSON, also JSON inside a string, with its structure shown; other text as it is. */

@@ -56,7 +56,7 @@ export function Transcript({ busy, asked, children }: Props) {
           aria-label={t.transcript}
           aria-busy={busy}
           tabIndex={-1}
-          className="mx-auto flex max-w-column flex-col gap-6 px-4 pt-6 pb-8 outline-none sm:px-6"
+          className="mx-auto flex max-w-column flex-col gap-2 px-4 pt-6 pb-8 outline-none sm:px-6"
         >
           {children}
         </div>

@@ -55,7 +55,7 @@ const components: Components = {
     const text = String(children);
     const language = /language-(\S+)/.exec(className ?? "")?.[1];
     // A fenced block's text always ends with a line break; inline code never has one.
-    return language || text.endsWith("\n") ? <CodeBlock language={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;
+    return language || text.endsWith("\n") ? <CodeBlock title={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;
   },
 };
 
@@ -75,14 +75,20 @@ function Picture({ src, alt }: { src: string; alt: string }): ReactNode {
   );
 }
 
-/** Code with its language and a copy button. */
-export function CodeBlock({ text, language }: { text: string; language?: string }) {
+interface CodeBlockProps {
+  text: string;
+  /** A language, or what the text is. */
+  title?: string;
+}
+
+/** Code with its title and a copy button. */
+export function CodeBlock({ text, title }: CodeBlockProps) {
   return (
-    <figure className="group/code overflow-hidden rounded-m border border-line bg-sunken">
-      <figcaption className="flex h-9 items-center justify-between border-b border-line ps-3.5 pe-1 font-mono text-xs text-quiet">
-        {language ?? ""}
+    <figure className="relative overflow-hidden rounded-m border border-line bg-sunken">
+      {title && <figcaption className="flex h-9 items-center border-b border-line px-3.5 text-xs text-quiet">{title}</figcaption>}
+      <div className="absolute end-1 top-1 rounded-m bg-sunken">
         <CopyButton text={text} code />
-      </figcaption>
+      </div>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre className="overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed" tabIndex={0} dir="ltr">
         <code>{text}</code>

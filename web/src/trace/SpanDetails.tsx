@@ -1,4 +1,3 @@
-import type { ReactNode } from "react";
 import type { Span } from "../api/types";
 import { pretty } from "../chat/Parts";
 import { duration, useI18n, useT } from "../i18n";
@@ -33,15 +32,11 @@ export function SpanDetails({ span }: { span: Span }) {
 
 function Value({ name, value }: { name: string; value: unknown }) {
   const t = useT();
-  const empty = value === undefined || value === null || value === "";
-  return <Labelled name={name}>{empty ? <p className="text-quiet">{t.nothingRecorded}</p> : <CodeBlock text={pretty(value)} />}</Labelled>;
-}
-
-function Labelled({ name, children }: { name: string; children: ReactNode }) {
+  if (value !== undefined && value !== null && value !== "") return <CodeBlock title={name} text={pretty(value)} />;
   return (
-    <div>
-      <p className="mb-1 text-xs font-medium text-quiet">{name}</p>
-      {children}
-    </div>
+    <p>
+      <span className="text-xs text-quiet">{name}</span>
+      <span className="block text-quiet">{t.nothingRecorded}</span>
+    </p>
   );
 }
