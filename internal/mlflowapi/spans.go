@@ -93,7 +93,7 @@ func (a *api) readSpans(w http.ResponseWriter, req *http.Request) (otlp.Batch, i
 		body, err = decompress(body, strings.ToLower(req.Header.Get("Content-Encoding")), a.maxSpanBody)
 	}
 	if err != nil {
-		return otlp.Batch{}, statusOf(err), errors.New(errs.Public(err))
+		return otlp.Batch{}, statusOf(err), errors.New(errs.As(err).Public)
 	}
 	decode := otlp.DecodeProto
 	if kind == "application/json" {
