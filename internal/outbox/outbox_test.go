@@ -113,25 +113,21 @@ func TestAJobIsDueWhenItsTimeHasCome(t *testing.T) {
 	})
 }
 
-// world runs f in a bubble of fake time with a store and a runner whose handler
-// is h.
-func world(t *testing.T, h outbox.Handler, f func(t *testing.T, db *sqldb.DB, s *outbox.Store)) {
+// bubble runs f in fake time. Channels that f waits on are made inside it.
+func bubble(t *testing.T, f func(t *testing.T, db *sqldb.DB, s *outbox.Store)) {
 	t.Helper()
-	url := sqldbtest.SQLiteURL(t)
 	synctest.Test(t, func(t *testing.T) {
-		db, err := sqldb.Open(t.Context(), url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := outbox.NewStore(db)
-		r := outbox.NewRunner(s, map[string]outbox.Handler{"k": h}, outbox.Options{})
-		r.Start()
-		f(t, db, s)
-		r.Stop()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
+		db := sqldbtest.SQLite(t)
+		f(t, db, outbox.NewStore(db))
 	})
+}
+
+// run starts a runner whose handler is h; it stops with the test.
+func run(t *testing.T, s *outbox.Store, h outbox.Handler) {
+	t.Helper()
+	r := outbox.NewRunner(s, map[string]outbox.Handler{"k": h}, outbox.Options{})
+	r.Start()
+	t.Cleanup(r.Stop)
 }
 
 func receive(t *testing.T, ch <-chan string) string {
@@ -146,13 +142,13 @@ func receive(t *testing.T, ch <-chan string) string {
 }
 
 func TestAJobEnqueuedWhileItIsWorkedOnIsLookedAtAgain(t *testing.T) {
-	started, finish := make(chan string), make(chan string)
-	h := func(_ context.Context, j outbox.Job) outbox.Outcome {
-		started <- fmt.Sprint(j.Version)
-		<-finish
-		return outbox.Done()
-	}
-	world(t, h, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		started, finish := make(chan string), make(chan string)
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
+			started <- fmt.Sprint(j.Version)
+			<-finish
+			return outbox.Done()
+		})
 		enqueue(t, db, s, "a", time.Now())
 		if v := receive(t, started); v != "1" {
 			t.Fatalf("first look at version %s", v)
@@ -171,180 +167,147 @@ func TestAJobEnqueuedWhileItIsWorkedOnIsLookedAtAgain(t *testing.T) {
 }
 
 func TestAWorkerThatDiesGivesItsJobBack(t *testing.T) {
-	seen := make(chan string, 1)
-	h := func(context.Context, outbox.Job) outbox.Outcome {
-		seen <- "again"
-		return outbox.Done()
-	}
-	url := sqldbtest.SQLiteURL(t)
-	synctest.Test(t, func(t *testing.T) {
-		db, err := sqldb.Open(t.Context(), url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := outbox.NewStore(db)
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		enqueue(t, db, s, "a", time.Now())
 		if got := lease(t, s, 1, time.Minute); len(got) != 1 {
-			t.Fatal("no job to lease")
+			t.Fatal("no job to lease") // and its holder does nothing more
 		}
-		r := outbox.NewRunner(s, map[string]outbox.Handler{"k": h}, outbox.Options{})
-		r.Start()
+		seen := make(chan string, 1)
+		run(t, s, func(context.Context, outbox.Job) outbox.Outcome {
+			seen <- "again"
+			return outbox.Done()
+		})
 		begin := time.Now()
 		receive(t, seen)
 		if waited := time.Since(begin); waited < 59*time.Second || waited > 63*time.Second {
 			t.Errorf("taken over after %v, want the lease's minute", waited)
 		}
-		r.Stop()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
 	})
 }
 
-func TestOutcomes(t *testing.T) {
-	t.Run("a retry comes after its pause", func(t *testing.T) {
+func TestARetryComesAfterItsPause(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		seen := make(chan string, 1)
-		h := func(_ context.Context, j outbox.Job) outbox.Outcome {
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
 			seen <- fmt.Sprint(j.Attempts)
 			if j.Attempts < 2 {
 				return outbox.Retry(time.Minute, true, "not yet")
 			}
 			return outbox.Done()
-		}
-		world(t, h, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
-			begin := time.Now()
-			enqueue(t, db, s, "a", begin)
-			for i := range 3 {
-				if got := receive(t, seen); got != fmt.Sprint(i) {
-					t.Errorf("attempt %s, want %d", got, i)
-				}
-			}
-			if d := time.Since(begin); d < 2*time.Minute || d > 2*time.Minute+3*time.Second {
-				t.Errorf("third attempt after %v, want two minutes", d)
-			}
-			synctest.Wait()
 		})
+		begin := time.Now()
+		enqueue(t, db, s, "a", begin)
+		for i := range 3 {
+			if got := receive(t, seen); got != fmt.Sprint(i) {
+				t.Errorf("attempt %s, want %d", got, i)
+			}
+		}
+		if d := time.Since(begin); d < 2*time.Minute || d > 2*time.Minute+3*time.Second {
+			t.Errorf("third attempt after %v, want two minutes", d)
+		}
 	})
-	t.Run("a failed job rests until it is asked for again", func(t *testing.T) {
+}
+
+func TestAFailedJobRestsUntilItIsAskedForAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		seen := make(chan string, 9)
-		h := func(_ context.Context, j outbox.Job) outbox.Outcome {
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
 			seen <- fmt.Sprint(j.Version)
 			if j.Version == 1 {
 				return outbox.Fail("poison")
 			}
 			return outbox.Done()
-		}
-		world(t, h, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
-			enqueue(t, db, s, "a", time.Now())
-			receive(t, seen)
-			time.Sleep(10 * time.Minute) // fake time
-			if st, err := s.Stats(t.Context()); err != nil || st.Failed != 1 || st.Pending != 0 || len(seen) != 0 {
-				t.Errorf("stats %+v, %v, %d more looks; want one failed job at rest", st, err, len(seen))
-			}
-			enqueue(t, db, s, "a", time.Now())
-			if got := receive(t, seen); got != "2" {
-				t.Errorf("looked at version %s", got)
-			}
-			synctest.Wait()
 		})
+		enqueue(t, db, s, "a", time.Now())
+		receive(t, seen)
+		time.Sleep(10 * time.Minute) // fake time
+		if st, err := s.Stats(t.Context()); err != nil || st.Failed != 1 || st.Pending != 0 || len(seen) != 0 {
+			t.Errorf("stats %+v, %v, %d more looks; want one failed job at rest", st, err, len(seen))
+		}
+		enqueue(t, db, s, "a", time.Now())
+		if got := receive(t, seen); got != "2" {
+			t.Errorf("looked at version %s", got)
+		}
 	})
-	t.Run("a panic spoils nobody else", func(t *testing.T) {
+}
+
+func TestAPanicSpoilsNobodyElse(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		seen := make(chan string, 9)
-		h := func(_ context.Context, j outbox.Job) outbox.Outcome {
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
 			seen <- j.Key
 			if j.Key == "bad" && j.Attempts == 0 {
 				panic("boom")
 			}
 			return outbox.Done()
-		}
-		world(t, h, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
-			enqueue(t, db, s, "bad", time.Now())
-			if got := receive(t, seen); got != "bad" {
-				t.Fatal(got)
-			}
-			enqueue(t, db, s, "good", time.Now())
-			if got := receive(t, seen); got != "good" {
-				t.Errorf("%s came first; the good job must not wait", got)
-			}
-			if got := receive(t, seen); got != "bad" {
-				t.Errorf("%s, want the bad job again", got)
-			}
-			synctest.Wait()
 		})
+		enqueue(t, db, s, "bad", time.Now())
+		if got := receive(t, seen); got != "bad" {
+			t.Fatal(got)
+		}
+		enqueue(t, db, s, "good", time.Now())
+		if got := receive(t, seen); got != "good" {
+			t.Errorf("%s came first; the good job must not wait", got)
+		}
+		if got := receive(t, seen); got != "bad" {
+			t.Errorf("%s, want the bad job again", got)
+		}
 	})
 }
 
-// TestCommitAndSettlementAreOne: what a handler writes is kept only with the
-// settlement, and not at all when the lease was lost.
-func TestCommitAndSettlementAreOne(t *testing.T) {
-	wrote := func(db *sqldb.DB) bool {
-		var n int
-		err := db.View(context.Background(), func(ctx context.Context, tx *sqldb.Tx) error {
-			return tx.QueryRow(ctx, `SELECT COUNT(*) FROM turns`).Scan(&n)
+// TestAWorkerThatLostItsLeaseKeepsNothing: what a handler writes is kept only
+// with the settlement, and the job is looked at once more.
+func TestAWorkerThatLostItsLeaseKeepsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		started, finish := make(chan string), make(chan string)
+		var looks atomic.Int64
+		run(t, s, func(context.Context, outbox.Job) outbox.Outcome {
+			o := outbox.Done()
+			if looks.Add(1) == 1 {
+				started <- ""
+				<-finish // past its lease
+				o.Commit = func(ctx context.Context, tx *sqldb.Tx) error {
+					_, err := tx.Exec(ctx, `INSERT INTO turns (client_request_id, record) VALUES ('x', '{}')`)
+					return err
+				}
+			}
+			return o
 		})
-		return err == nil && n > 0
-	}
-	commit := func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO turns (client_request_id, record) VALUES ('x', '{}')`)
-		return err
-	}
-	started, finish := make(chan string), make(chan string)
-	var looks atomic.Int64
-	h := func(_ context.Context, j outbox.Job) outbox.Outcome {
-		if looks.Add(1) == 1 {
-			started <- ""
-			<-finish // past its lease
-		}
-		o := outbox.Done()
-		if looks.Load() == 1 {
-			o.Commit = commit
-		}
-		return o
-	}
-	world(t, h, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		enqueue(t, db, s, "a", time.Now())
 		receive(t, started)
-		time.Sleep(2 * time.Minute) // fake time: another worker has taken over and is done
-		finish <- ""
-		synctest.Wait()
-		if looks.Load() < 2 {
+		time.Sleep(2 * time.Minute) // fake time: another worker takes over and is done
+		if looks.Load() != 2 {
 			t.Fatalf("%d looks; the job was not taken over", looks.Load())
 		}
-		if wrote(db) {
-			t.Error("a worker that had lost its lease committed")
-		}
+		finish <- ""
 		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if looks.Load() < 3 {
-			t.Error("the job was not put back after a worker wrote without its lease")
+		var rows int
+		err := db.View(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.QueryRow(ctx, `SELECT COUNT(*) FROM turns`).Scan(&rows)
+		})
+		if err != nil || rows != 0 {
+			t.Errorf("%d rows, %v; a worker that had lost its lease committed", rows, err)
+		}
+		if looks.Load() != 3 {
+			t.Errorf("%d looks; the job was not put back", looks.Load())
 		}
 	})
 }
 
 func TestStopKeepsWhatWasDone(t *testing.T) {
-	started := make(chan string)
-	h := func(ctx context.Context, _ outbox.Job) outbox.Outcome {
-		started <- ""
-		<-ctx.Done()
-		return outbox.Done()
-	}
-	url := sqldbtest.SQLiteURL(t)
-	synctest.Test(t, func(t *testing.T) {
-		db, err := sqldb.Open(t.Context(), url, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := outbox.NewStore(db)
-		r := outbox.NewRunner(s, map[string]outbox.Handler{"k": h}, outbox.Options{})
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		started := make(chan string)
+		r := outbox.NewRunner(s, map[string]outbox.Handler{"k": func(ctx context.Context, _ outbox.Job) outbox.Outcome {
+			started <- ""
+			<-ctx.Done()
+			return outbox.Done()
+		}}, outbox.Options{})
 		r.Start()
 		enqueue(t, db, s, "a", time.Now())
 		receive(t, started)
 		r.Stop()
 		if st, err := s.Stats(t.Context()); err != nil || st.Pending != 0 {
 			t.Errorf("stats %+v, %v; the finished job was not settled", st, err)
-		}
-		if err := db.Close(); err != nil {
-			t.Error(err)
 		}
 	})
 }
