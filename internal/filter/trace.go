@@ -184,7 +184,7 @@ func checkTraceOp(c Clause) error {
 		if c.Key == TagLinkedPrompts {
 			return checkPrompt(c)
 		}
-		return allow(c.Op, keyValueOps, "Invalid comparator '%s' not one of '%s'")
+		return allow(c.Op, keyValueOps, "Invalid comparator '%s' not one of '%s") // MLflow forgets this quote
 	case Metadata:
 		return allow(c.Op, keyValueOps, "Invalid comparator '%s' not one of '%s'")
 	case Span:
