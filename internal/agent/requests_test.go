@@ -44,6 +44,7 @@ func TestRequestBodies(t *testing.T) {
 		{Role: "assistant", Content: json.RawMessage(`[{"type":"output_text","text":"yes?"}]`)},
 		{Role: "user", Content: json.RawMessage(`[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:x","detail":"low"}},{"type":"x","y":1}]`)},
 	}
+	fromResponses := []agent.Message{{Role: "user", Content: json.RawMessage(`[{"type":"input_text","text":"see"},{"type":"input_image","image_url":"data:x","detail":"low"}]`)}}
 	inputs := `"input":[{"role":"user","content":"hi <b>"},{"role":"assistant","content":[{"type":"output_text","text":"yes?"}]},` +
 		`{"role":"user","content":[{"text":"see","type":"input_text"},{"detail":"low","image_url":"data:x","type":"input_image"},{"type":"x","y":1}]}]`
 	plain := `"messages":[{"role":"user","content":"hi <b>"},{"role":"assistant","content":"yes?"},{"role":"user","content":"see"}]`
@@ -58,19 +59,26 @@ func TestRequestBodies(t *testing.T) {
 		custom   map[string]any
 		body     string
 		header   http.Header
+		history  []agent.Message // instead of the one above
 	}{
-		"responses":        {agent.ProtocolResponses, agent.Config{Model: "m"}, nil, `{` + about + custom + inputs + `,"model":"m","stream":true}`, http.Header{"X-Client-Request-Id": {id}, "X-Mlflow-Return-Trace-Id": {"true"}}},
-		"chat agent":       {agent.ProtocolChatAgent, agent.Config{}, nil, `{` + about + custom + plain + `,"stream":true}`, headerID},
-		"chat completions": {agent.ProtocolChatCompletions, agent.Config{Model: "m"}, nil, `{` + parts + `,"model":"m","stream":true,"stream_options":{"include_usage":true}}`, headerID},
-		"nothing":          {agent.ProtocolResponses, agent.Config{Send: []string{}}, nil, `{` + inputs + `,"stream":true}`, http.Header{}},
-		"metadata":         {agent.ProtocolResponses, agent.Config{Send: []string{"metadata"}}, nil, `{` + inputs + `,"metadata":{"client_request_id":"` + id + `"},"stream":true}`, http.Header{}},
-		"header, context":  {agent.ProtocolResponses, agent.Config{Send: []string{"header", "context"}}, nil, `{` + about + inputs + `,"stream":true}`, headerID},
+		"responses":        {agent.ProtocolResponses, agent.Config{Model: "m"}, nil, `{` + about + custom + inputs + `,"model":"m","stream":true}`, http.Header{"X-Client-Request-Id": {id}, "X-Mlflow-Return-Trace-Id": {"true"}}, nil},
+		"chat agent":       {agent.ProtocolChatAgent, agent.Config{}, nil, `{` + about + custom + plain + `,"stream":true}`, headerID, nil},
+		"chat completions": {agent.ProtocolChatCompletions, agent.Config{Model: "m"}, nil, `{` + parts + `,"model":"m","stream":true,"stream_options":{"include_usage":true}}`, headerID, nil},
+		"renamed parts": {agent.ProtocolChatCompletions, agent.Config{}, nil,
+			`{"messages":[{"role":"user","content":[{"text":"see","type":"text"},{"image_url":{"detail":"low","url":"data:x"},"type":"image_url"}]}],"stream":true,"stream_options":{"include_usage":true}}`, headerID, fromResponses},
+		"nothing":         {agent.ProtocolResponses, agent.Config{Send: []string{}}, nil, `{` + inputs + `,"stream":true}`, http.Header{}, nil},
+		"metadata":        {agent.ProtocolResponses, agent.Config{Send: []string{"metadata"}}, nil, `{` + inputs + `,"metadata":{"client_request_id":"` + id + `"},"stream":true}`, http.Header{}, nil},
+		"header, context": {agent.ProtocolResponses, agent.Config{Send: []string{"header", "context"}}, nil, `{` + about + inputs + `,"stream":true}`, headerID, nil},
 		"Model Serving": {agent.ProtocolResponses, agent.Config{Send: []string{"top_level", "return_trace"}}, nil,
-			`{"client_request_id":"` + id + `",` + about + `"databricks_options":{"return_trace":true},` + inputs + `,"stream":true}`, http.Header{}},
+			`{"client_request_id":"` + id + `",` + about + `"databricks_options":{"return_trace":true},` + inputs + `,"stream":true}`, http.Header{}, nil},
 		"the caller's own inputs": {agent.ProtocolResponses, agent.Config{Send: []string{"custom_inputs"}}, map[string]any{"a": 1, "client_request_id": "forged"},
-			`{` + about + `"custom_inputs":{"a":1,"client_request_id":"` + id + `"},` + inputs + `,"stream":true}`, http.Header{}},
+			`{` + about + `"custom_inputs":{"a":1,"client_request_id":"` + id + `"},` + inputs + `,"stream":true}`, http.Header{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			history := history
+			if tc.history != nil {
+				history = tc.history
+			}
 			srv := agenttest.New(t, agenttest.Always(agenttest.Done()))
 			tc.cfg.URL = srv.URL
 			req := &agent.Request{ClientRequestID: id, ConversationID: "conv-1", User: "ann@example.com", Messages: history, CustomInputs: tc.custom}

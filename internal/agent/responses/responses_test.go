@@ -1,0 +1,72 @@
+package responses_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
+)
+
+func answer(t *testing.T, script ...agenttest.Step) (events []string, err error) {
+	t.Helper()
+	srv := agenttest.New(t, agenttest.Always(script...))
+	c, err := responses.New(agent.Config{URL: srv.URL}, agent.NewHTTPClient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Open(context.Background(), &agent.Request{ClientRequestID: "req-1", Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hi"`)}}})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.Close() }()
+	for {
+		ev, err := s.Next()
+		if err != nil {
+			return events, err
+		}
+		events = append(events, string(ev.Data))
+	}
+}
+
+// A response that was not streamed keeps what it says beside its items.
+func TestAnswerThatWasNotStreamed(t *testing.T) {
+	item := `{"type":"message","id":"m1","content":[{"type":"output_text","text":"a"},{"type":"output_text","text":"<b>"}]}`
+	for name, tc := range map[string]struct {
+		rest string
+		last string
+	}{
+		"usage": {`"usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}, "model": "m", "id": "r1"`,
+			`{"type":"response.completed","response":{"id":"r1","object":"response","status":"completed","model":"m","usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}}}`},
+		"usage of another shape": {`"usage": {"input_tokens": "many"}, "metadata": null`,
+			`{"type":"response.completed","response":{"object":"response","status":"completed"}}`},
+		"ended early": {`"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}`,
+			`{"type":"response.incomplete","response":{"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := answer(t, agenttest.Reply(200, "application/json", `{"output": [`+item+`], `+tc.rest+`}`))
+			want := []string{
+				`{"type":"response.output_text.delta","item_id":"m1","delta":"a\u003cb\u003e"}`,
+				`{"type":"response.output_item.done","item":` + item + `}`,
+				tc.last,
+			}
+			if d := cmp.Diff(want, got); d != "" || err != io.EOF {
+				t.Errorf("%v (-want +got):\n%s", err, d)
+			}
+		})
+	}
+}
+
+func TestAnswerStreamed(t *testing.T) {
+	got, err := answer(t, agenttest.Answer("It ", "is ", "so.")...)
+	want := []string{agenttest.Delta("It "), agenttest.Delta("is "), agenttest.Delta("so."),
+		`{"type": "response.output_item.done", "item": {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "It is so.", "annotations": []}]}}`}
+	if d := cmp.Diff(want, got); d != "" || err != io.EOF {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
