@@ -1,0 +1,78 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/demo"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
+	"github.com/thumbprint-ai/thumbprint/internal/config"
+	"github.com/thumbprint-ai/thumbprint/internal/delivery"
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+)
+
+// buildAgents makes the runtime agents and what delivery knows of each.
+func buildAgents(cfgs []config.Agent, x *experiments) ([]*gateway.Agent, map[string]delivery.Policy, error) {
+	hc := agent.NewHTTPClient()
+	var out []*gateway.Agent
+	policies := map[string]delivery.Policy{}
+	for _, c := range cfgs {
+		client, err := agentClient(c, hc)
+		if err != nil {
+			return nil, nil, fmt.Errorf("agent %s: %w", c.ID, err)
+		}
+		id := x.idOf(c)
+		spec := specOf(c.Feedback)
+		a := &gateway.Agent{ID: c.ID, Name: c.Name, Description: c.Description, Protocol: c.Protocol, Version: c.Version,
+			SuggestedPrompts: c.SuggestedPrompts, Feedback: spec, TraceBy: link.TraceBy(c.Trace.By),
+			TraceContent: c.Trace.Content, Client: client, ExperimentID: id}
+		if c.Protocol == config.ProtocolDemo && a.SuggestedPrompts == nil {
+			a.SuggestedPrompts = demo.SuggestedPrompts()
+		}
+		out = append(out, a)
+		policies[c.ID] = delivery.Policy{Spec: spec, Find: c.Trace.Find, GiveUpAfter: c.Trace.GiveUpAfter.Duration, ExperimentID: id}
+	}
+	return out, policies, nil
+}
+
+func agentClient(c config.Agent, hc *http.Client) (agent.Client, error) {
+	ac := agent.Config{Protocol: c.Protocol, URL: c.URL, Model: c.Model, Send: c.Trace.Send}
+	if c.Auth.Type == "bearer" {
+		ac.Auth = agent.BearerToken(c.Auth.Token.Reveal())
+	}
+	switch c.Protocol {
+	case config.ProtocolResponses:
+		return responses.New(ac, hc)
+	case config.ProtocolChatAgent:
+		return chatagent.New(ac, hc)
+	case config.ProtocolChatCompletions:
+		return chatcompletions.New(ac, hc)
+	case config.ProtocolDemo:
+		return demo.New(demo.DefaultPace), nil
+	}
+	return nil, fmt.Errorf("unknown protocol %q", c.Protocol) // config lets none pass
+}
+
+// specOf is what an agent's people are asked.
+func specOf(f *config.AgentFeedback) feedback.Spec {
+	if f == nil {
+		return feedback.DefaultSpec()
+	}
+	spec := feedback.Spec{Open: f.Open}
+	for _, d := range f.Dimensions {
+		fd := feedback.Dimension{Name: d.Name, Type: d.Type, Min: d.Min, Max: d.Max, Step: d.Step, Categories: d.Categories}
+		switch {
+		case len(d.Reasons.Up)+len(d.Reasons.Down) > 0:
+			fd.Reasons = map[string][]string{"up": d.Reasons.Up, "down": d.Reasons.Down}
+		case d.Name == feedback.DefaultName && d.Type == feedback.Boolean:
+			fd.Reasons = feedback.DefaultReasons()
+		}
+		spec.Dimensions = append(spec.Dimensions, fd)
+	}
+	return spec
+}

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/thumbprint-ai/thumbprint/internal/config"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+)
+
+// openStorage makes the data directory where one is needed, for its owner only,
+// and opens the database.
+func openStorage(ctx context.Context, cfg config.Config, log *slog.Logger) (*sqldb.DB, error) {
+	url := cfg.Storage.URL.Reveal()
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		if err := makeDir(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+	}
+	db, err := sqldb.Open(ctx, url, log)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the storage: %w", err)
+	}
+	return db, nil
+}
+
+func makeDir(dir string) error {
+	err := os.MkdirAll(dir, 0o700)
+	if err != nil {
+		return fmt.Errorf("cannot use the data directory %s: %w", dir, cause(err))
+	}
+	return nil
+}
+
+// cause drops the repetition of the path from a file error.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// lockStorage makes sure that one server uses a SQLite file: two would deliver
+// everything twice. The lock ends with the process, however that ends.
+func lockStorage(cfg config.Config) (unlock func(), err error) {
+	path, ok := strings.CutPrefix(cfg.Storage.URL.Reveal(), "sqlite:")
+	if !ok {
+		return func() {}, nil // PostgreSQL may have several of us
+	}
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the data directory %s: %w", filepath.Dir(path), cause(err))
+	}
+	if err := lockFile(f); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, fmt.Errorf("the database %s is in use by another thumbprint", path)
+	}
+	return func() { _ = f.Close() }, nil // closing unlocks; nothing was written
+}
