@@ -28,14 +28,10 @@ const (
 
 // assess makes the assessment on the trace agree with the feedback and returns
 // its id. It converges from every state an earlier attempt may have left.
-func (e *Engine) assess(ctx context.Context, traceID string, f feedback.Feedback) (string, error) {
+func (e *Engine) assess(ctx context.Context, traceID string, f feedback.Feedback, l link.Link) (string, error) {
 	id := mlflow.AssessmentID(traceID, f.Target, f.Kind, f.Name, f.Actor, f.SourceID)
 	if f.Withdrawn {
 		return id, e.client.DeleteAssessment(ctx, traceID, id)
-	}
-	l, err := e.links.Get(ctx, f.Target)
-	if err != nil {
-		return "", err
 	}
 	want, err := assessment(id, f, l)
 	if err != nil {

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
 )
 
-// Await waits until the first attempt to deliver this version has ended, the
+// Await waits until it is known how the delivery of this version goes, the
 // waiting time is over or ctx ends, and returns the feedback as it is then. It
-// does not wait when MLflow is down, nor when many wait already.
+// does not wait for a trace that the agent has yet to show, while MLflow is
+// down, or when many wait already.
 func (e *Engine) Await(ctx context.Context, f feedback.Feedback) feedback.Feedback {
 	if f.Current() || f.Delivery == feedback.Failed {
 		return f
@@ -35,7 +37,7 @@ func (e *Engine) Await(ctx context.Context, f feedback.Feedback) feedback.Feedba
 		if err != nil {
 			return f
 		}
-		if f = now; f.Current() || f.DeliveryReason != "" {
+		if f = now; f.Current() || f.DeliveryReason != "" && !e.imminent(ctx, f) {
 			return f
 		}
 		select {
@@ -46,6 +48,16 @@ func (e *Engine) Await(ctx context.Context, f feedback.Feedback) feedback.Feedba
 			return f
 		}
 	}
+}
+
+// imminent reports whether the feedback waits only for a trace that we are
+// about to record ourselves.
+func (e *Engine) imminent(ctx context.Context, f feedback.Feedback) bool {
+	if f.Delivery != feedback.WaitingForTrace || e.circuit.open() {
+		return false
+	}
+	l, err := e.links.Get(ctx, f.Target)
+	return err == nil && l.TraceBy == link.ByGateway && !l.EndedAt.IsZero()
 }
 
 // watch returns a channel that gets a value after each attempt on the feedback.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
@@ -15,35 +16,54 @@ import (
 // deliver makes MLflow agree with one feedback as it is now.
 func (e *Engine) deliver(ctx context.Context, j outbox.Job) outbox.Outcome {
 	f, err := e.feedback.ForDelivery(ctx, j.Key)
-	switch {
-	case errs.Is(err, errs.NotFound), err == nil && f.Current():
+	if errs.Is(err, errs.NotFound) || err == nil && f.Current() {
 		return outbox.Done()
-	case err != nil:
+	}
+	var l link.Link
+	if err == nil {
+		l, err = e.links.Get(ctx, f.Target)
+	}
+	if err != nil {
 		return outbox.Retry(time.Second, false, "our own store cannot be read: "+err.Error())
+	}
+	traceID, early := settled(l)
+	if traceID == "" && f.Withdrawn { // the trace is settled before anything is written, so nothing was
+		return e.delivered(f, "", "")
+	}
+	if early {
+		return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, pause(l, f))
 	}
 	if wait, ok := e.circuit.allow(); !ok {
 		return e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, wait)
 	}
-	traceID, wait, err := e.locate(ctx, f)
-	if err == nil && traceID == "" {
-		e.circuit.success()
-		if f.Withdrawn { // the target is settled before anything is written, so nothing was
-			return e.delivered(f, "", "")
-		}
-		return e.waitingFor(f, feedback.WaitingForTrace, "The trace of this answer is not in MLflow yet.", wait)
-	}
-	if err == nil {
-		var id string
-		if id, err = e.assess(ctx, traceID, f); err == nil {
-			e.circuit.success()
-			return e.delivered(f, traceID, id)
-		}
-	}
-	return e.notDelivered(ctx, j, f, err)
+	return e.attempt(ctx, j, f, l, traceID)
 }
 
-// reasonDown is what a person reads while MLflow is down.
-const reasonDown = "MLflow cannot be reached at the moment."
+// attempt is the part of a delivery that talks to MLflow.
+func (e *Engine) attempt(ctx context.Context, j outbox.Job, f feedback.Feedback, l link.Link, traceID string) outbox.Outcome {
+	var err error
+	if traceID == "" {
+		if traceID, err = e.look(ctx, l, true); err == nil && traceID == "" {
+			e.circuit.success()
+			return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, pause(l, f))
+		}
+	}
+	var id string
+	if err == nil {
+		id, err = e.assess(ctx, traceID, f, l)
+	}
+	if err != nil {
+		return e.notDelivered(ctx, j, f, err)
+	}
+	e.circuit.success()
+	return e.delivered(f, traceID, id)
+}
+
+// What a person reads while a delivery waits.
+const (
+	reasonDown    = "MLflow cannot be reached at the moment."
+	reasonNoTrace = "The trace of this answer is not in MLflow yet."
+)
 
 // The pauses after failures that time or a person may mend.
 const (

@@ -15,36 +15,43 @@ import (
 // clockSkew is how far an agent's clock may be off ours.
 const clockSkew = 10 * time.Minute
 
-// locate returns the trace that carries the answer's ratings, settled in the
-// link. An empty id without an error means that it is not there yet; look again
-// after wait.
-func (e *Engine) locate(ctx context.Context, f feedback.Feedback) (traceID string, wait time.Duration, err error) {
-	l, err := e.links.Get(ctx, f.Target)
-	if err != nil {
-		return "", 0, err
-	}
+// settled says what is known of the answer's trace without asking MLflow: its
+// id, or that there is nothing to look for yet. Both empty means: look.
+func settled(l link.Link) (traceID string, early bool) {
 	switch {
 	case l.TraceBy == link.ByGateway && l.RecordedAt.IsZero():
-		return "", pause(l, f), nil // its own job is on the way, and hastens this one when done
+		return "", true // its own job is on the way, and hastens the ratings when done
 	case l.TraceID != "":
-		return l.TraceID, 0, nil
-	case l.EndedAt.IsZero():
-		return "", time.Second, nil
+		return l.TraceID, false
 	}
+	return "", l.EndedAt.IsZero()
+}
+
+// look asks MLflow for the agent's own trace and settles it in the link; "" when
+// it is not there. When it is given up, a fallback takes its place.
+func (e *Engine) look(ctx context.Context, l link.Link, giveUp bool) (traceID string, err error) {
 	id, err := e.find(ctx, l)
-	if err != nil {
-		return "", 0, err
+	if id == "" && err == nil && giveUp && time.Since(l.EndedAt) >= e.policy(l.AgentID).GiveUpAfter {
+		id, err = e.fallback(ctx, l)
 	}
-	if id == "" {
-		if time.Since(l.EndedAt) < e.policy(l.AgentID).GiveUpAfter {
-			return "", pause(l, f), nil
-		}
-		if id, err = e.fallback(ctx, l); err != nil {
-			return "", 0, err
-		}
+	if id == "" || err != nil {
+		return "", err
 	}
 	l, err = e.links.Resolve(ctx, l.ClientRequestID, id)
-	return l.TraceID, 0, err
+	return l.TraceID, err
+}
+
+// Locate returns the trace of an answer for somebody who wants to see it, ""
+// while it is not in MLflow. Unlike a delivery it records no fallback.
+func (e *Engine) Locate(ctx context.Context, clientRequestID string) (string, error) {
+	l, err := e.links.Get(ctx, clientRequestID)
+	if err != nil {
+		return "", err
+	}
+	if id, early := settled(l); id != "" || early {
+		return id, nil
+	}
+	return e.look(ctx, l, false)
 }
 
 // The pauses between looks for a trace that is not there yet: short at first,
@@ -134,14 +141,34 @@ func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error)
 	if err != nil {
 		return "", err
 	}
+	if slices.ContainsFunc(found, func(t *mlflow.TraceInfo) bool { return !isComplete(t) }) {
+		return "", nil
+	}
 	found = slices.DeleteFunc(found, func(t *mlflow.TraceInfo) bool {
-		return t.ClientRequestID != "" || t.State == mlflow.StateInProgress || t.Tags[TagFallback] != ""
+		return t.ClientRequestID != "" || t.Tags[TagFallback] != ""
 	})
 	if len(found) != 1 {
 		return "", nil
 	}
 	return found[0].TraceID, nil
 }
+
+// isComplete reports whether all there is to say of a trace has been said. Its
+// spans and its description, which carries the client_request_id, arrive in any
+// order, so one without the id may yet get one. MLflow marks a trace whose
+// description is there (3.17, StartTraceV3); spans that come alone, by plain
+// OpenTelemetry, are complete when nothing has followed for a while.
+func isComplete(t *mlflow.TraceInfo) bool {
+	if t.State == mlflow.StateInProgress {
+		return false
+	}
+	end := t.RequestTime.Add(t.ExecutionDuration)
+	return t.Metadata["mlflow.trace.infoFinalized"] == "true" || time.Since(end) > quiet
+}
+
+// quiet is how long after a trace's end its description may still come: MLflow's
+// client exports within 5 s and retries.
+const quiet = 30 * time.Second
 
 // search returns up to ten traces of the answer's experiment, oldest first.
 func (e *Engine) search(ctx context.Context, l link.Link, filter string) ([]*mlflow.TraceInfo, error) {
@@ -159,24 +186,4 @@ func (e *Engine) search(ctx context.Context, l link.Link, filter string) ([]*mlf
 		out = append(out, info)
 	}
 	return out, nil
-}
-
-// Locate returns the trace of an answer for somebody who wants to see it, ""
-// while it is not in MLflow. Unlike a delivery it records no fallback.
-func (e *Engine) Locate(ctx context.Context, clientRequestID string) (string, error) {
-	l, err := e.links.Get(ctx, clientRequestID)
-	switch {
-	case err != nil:
-		return "", err
-	case l.TraceBy == link.ByGateway && l.RecordedAt.IsZero():
-		return "", nil
-	case l.TraceID != "" || l.EndedAt.IsZero():
-		return l.TraceID, nil
-	}
-	id, err := e.find(ctx, l)
-	if id == "" || err != nil {
-		return "", err
-	}
-	l, err = e.links.Resolve(ctx, l.ClientRequestID, id)
-	return l.TraceID, err
 }
