@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -48,11 +49,12 @@ func cause(err error) error {
 }
 
 // lockStorage makes sure that one server uses a SQLite file: two would deliver
-// everything twice. The lock ends with the process, however that ends.
-func lockStorage(cfg config.Config) (unlock func(), err error) {
+// everything twice. Closing unlocks, and so does the end of the process, however
+// it comes. On PostgreSQL, which may have several of us, there is no lock: nil.
+func lockStorage(cfg config.Config) (io.Closer, error) {
 	path, ok := strings.CutPrefix(cfg.Storage.URL.Reveal(), "sqlite:")
 	if !ok {
-		return func() {}, nil // PostgreSQL may have several of us
+		return nil, nil
 	}
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -65,5 +67,5 @@ func lockStorage(cfg config.Config) (unlock func(), err error) {
 		_ = f.Close() // nothing was written
 		return nil, fmt.Errorf("the database %s is in use by another thumbprint", path)
 	}
-	return func() { _ = f.Close() }, nil // closing unlocks; nothing was written
+	return f, nil
 }

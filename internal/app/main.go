@@ -38,8 +38,13 @@ type program struct {
 	stdout, stderr io.Writer
 }
 
-// errUsage marks what is wrong with the command line itself.
-var errUsage = errors.New("usage")
+// usageError is what is wrong with the command line itself.
+type usageError string
+
+// Error returns the sentence with the way out.
+func (e usageError) Error() string { return string(e) + "; see --help" }
+
+func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
 
 // errReported marks a failure that has been printed already.
 var errReported = errors.New("reported")
@@ -62,6 +67,7 @@ func Main(ctx context.Context, args []string, getenv func(string) string, stdin 
 // exit prints what went wrong and says how to end.
 func (p *program) exit(err error) int {
 	var wrong *config.Error
+	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -72,8 +78,7 @@ func (p *program) exit(err error) int {
 		return exitUsage
 	}
 	fmt.Fprintln(p.stderr, "thumbprint:", strings.ReplaceAll(err.Error(), "\n", "; "))
-	// Cobra's own errors, a wrong command or flag, come without a type.
-	if errors.Is(err, errUsage) || strings.HasPrefix(err.Error(), "unknown command") {
+	if errors.As(err, &usage) {
 		return exitUsage
 	}
 	return exitFailed
@@ -86,7 +91,7 @@ func (p *program) root() *cobra.Command {
 		Args: noArgs, RunE: serve.RunE, SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w (%w; see --help)", err, errUsage) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	all := root.PersistentFlags()
 	all.StringVar(&p.flags.Config, "config", "", "configuration `FILE` (YAML)")
 	all.StringVar(&p.flags.Data, "data", "", "`DIR` for all files (default thumbprint-data)")
@@ -101,7 +106,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return fmt.Errorf("unknown command %q; there are serve, check, token and version (%w; see --help)", args[0], errUsage)
+	return usagef("unknown command %q; there are serve, check, token and version", args[0])
 }
 
 func (p *program) versionCommand() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,7 +39,7 @@ type Server struct {
 	metrics *telemetry.Metrics
 
 	listener net.Listener
-	unlock   func()
+	lock     io.Closer // of the SQLite file; nil when there is none
 	db       *sqldb.DB
 	tokens   *identity.Tokens
 	chats    *chat.Store
@@ -62,26 +63,14 @@ type Server struct {
 // Start brings everything up: first what can fail for the person who starts it
 // (port, data directory, database), then what runs by itself. When it returns
 // an error, nothing is left open. ctx governs starting only.
-func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (s *Server, err error) {
-	s = &Server{cfg: cfg, log: log, build: telemetry.ReadBuild(), failed: make(chan error, 1), unlock: func() {}}
+func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, error) {
+	s := &Server{cfg: cfg, log: log, build: telemetry.ReadBuild(), failed: make(chan error, 1)}
 	s.metrics = telemetry.NewMetrics(s.build)
-	defer func() {
-		if err != nil {
+	for _, step := range []func(context.Context) error{s.listen, s.open, s.assemble} {
+		if err := step(ctx); err != nil {
 			s.release()
+			return nil, err
 		}
-	}()
-	if err := s.listen(ctx); err != nil {
-		return nil, err
-	}
-	if s.unlock, err = lockStorage(cfg); err != nil {
-		s.unlock = func() {}
-		return nil, err
-	}
-	if s.db, err = openStorage(ctx, cfg, log); err != nil {
-		return nil, err
-	}
-	if err := s.assemble(ctx); err != nil {
-		return nil, err
 	}
 	s.run()
 	return s, nil
@@ -100,6 +89,15 @@ func (s *Server) listen(ctx context.Context) error {
 	}
 	s.listener = l
 	return nil
+}
+
+// open takes the database.
+func (s *Server) open(ctx context.Context) (err error) {
+	if s.lock, err = lockStorage(s.cfg); err != nil {
+		return err
+	}
+	s.db, err = openStorage(ctx, s.cfg, s.log)
+	return err
 }
 
 // assemble makes the rooms' objects, from the stores up to the HTTP server.
@@ -205,5 +203,7 @@ func (s *Server) release() {
 			s.log.Error("the database did not close cleanly", "err", err)
 		}
 	}
-	s.unlock()
+	if s.lock != nil {
+		_ = s.lock.Close() // nothing was written
+	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -37,14 +38,14 @@ func noTokenArgs(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return fmt.Errorf("unknown word %q; there are token create, list and revoke (%w; see --help)", args[0], errUsage)
+	return usagef("unknown word %q; there are token create, list and revoke", args[0])
 }
 
 func oneName(_ *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return fmt.Errorf("give the token's name, and nothing else (%w; see --help)", errUsage)
+	return usagef("give the token's name, and nothing else")
 }
 
 // withTokens opens the storage for one command. A server may be using it.
@@ -61,11 +62,11 @@ func (p *program) withTokens(ctx context.Context, do func(*identity.Tokens) erro
 	if cerr := db.Close(); err == nil {
 		err = cerr
 	}
-	if e := errs.As(err); e != nil && e.Cause == nil {
-		err = fmt.Errorf("%s", e.Public)
-		if e.Kind == errs.Unprocessable {
-			err = fmt.Errorf("%w (%w)", err, errUsage)
-		}
+	switch e := errs.As(err); {
+	case e != nil && e.Kind == errs.Unprocessable:
+		return usagef("%s", strings.TrimSuffix(e.Public, "."))
+	case e != nil && e.Cause == nil:
+		return errors.New(e.Public)
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func (l *loader) authMode(host string) {
 	}
 	if !IsLoopback(host) {
 		l.bad("server.addr", fmt.Sprintf(
-			"server.addr %s can be reached from other machines, and auth.mode none lets everyone in; listen on 127.0.0.1 and put a proxy with sign-in in front",
+			"server.addr %s can be reached from other machines, and auth.mode none lets everyone in; listen on loopback, such as 127.0.0.1, and put a proxy with sign-in in front",
 			l.Server.Addr))
 	}
 }
