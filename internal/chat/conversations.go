@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
@@ -24,7 +25,7 @@ func notFound() error { return errs.New(errs.NotFound, "There is no such convers
 // question gives it one.
 func (s *Store) CreateTx(ctx context.Context, tx *sqldb.Tx, c Conversation) error {
 	_, err := tx.Exec(ctx, `INSERT INTO conversations (id, actor, agent_id, title, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		c.ID, c.Actor, c.AgentID, clip(c.Title, maxTitle), sqldb.Micros(c.CreatedAt), sqldb.Micros(c.UpdatedAt))
+		c.ID, c.Actor, c.AgentID, clip(oneLine(c.Title), 200), sqldb.Micros(c.CreatedAt), sqldb.Micros(c.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("create conversation %s: %w", c.ID, err)
 	}
@@ -164,7 +165,7 @@ func decodeCursor(c string) (at int64, id string, err error) {
 
 // Rename gives a conversation a title of the person's choice.
 func (s *Store) Rename(ctx context.Context, actor, id, title string) (c Conversation, err error) {
-	title = strings.TrimSpace(title)
+	title = oneLine(title)
 	if title == "" || utf8.RuneCountInString(title) > 200 {
 		return c, errs.New(errs.Unprocessable, "A title has 1 to 200 characters.")
 	}
@@ -196,11 +197,17 @@ func (s *Store) DeleteTx(ctx context.Context, tx *sqldb.Tx, actor, id string) er
 func (s *Store) touchTx(ctx context.Context, tx *sqldb.Tx, c Conversation, agentID, question string, at time.Time) error {
 	title := c.Title
 	if title == "" {
-		title = clip(strings.Join(strings.Fields(question), " "), maxTitle)
+		title = clip(oneLine(question), maxTitle)
 	}
 	_, err := tx.Exec(ctx, `UPDATE conversations SET updated_at = $2, agent_id = $3, title = $4 WHERE id = $1`,
 		c.ID, sqldb.Micros(at), agentID, title)
 	return err
+}
+
+// oneLine is s without line breaks and other control characters: PostgreSQL
+// refuses a NUL, and a list of titles has no use for the rest.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }
 
 // clip shortens s to n characters, with an ellipsis as the last when it was longer.

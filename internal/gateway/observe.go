@@ -53,7 +53,7 @@ func (o *observer) see(ev agent.Event) error {
 		if item := gjson.GetBytes(ev.Data, "item"); item.IsObject() {
 			o.item(item)
 		}
-	case "response.completed":
+	case "response.completed", "response.incomplete":
 		o.count(gjson.GetBytes(ev.Data, "response.usage"))
 	}
 	if o.size > maxAnswer {

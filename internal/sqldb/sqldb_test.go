@@ -77,7 +77,7 @@ func TestAFailingStatementSpoilsNobodyElse(t *testing.T) {
 						if _, err := tx.Exec(ctx, `INSERT INTO no_such_table VALUES (1)`); err == nil {
 							return errors.New("the bad statement was accepted")
 						}
-						return refusedStatement
+						return errRefusedStatement
 					}
 					return insert(ctx, tx, fmt.Sprint(i))
 				})
@@ -93,7 +93,7 @@ func TestAFailingStatementSpoilsNobodyElse(t *testing.T) {
 	})
 }
 
-var refusedStatement = errors.New("refused")
+var errRefusedStatement = errors.New("refused")
 
 func TestACancelledCallerLeavesADefiniteResult(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {

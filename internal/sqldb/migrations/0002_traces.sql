@@ -2,8 +2,8 @@
 
 -- The embedded trace store: MLflow's experiments, traces, spans, assessments.
 -- Instants are BIGINT microseconds UTC; a span's start and end keep the
--- nanoseconds they came with. Experiment ids are made as
--- greatest + 1: MLflow's clients expect small decimal numbers.
+-- nanoseconds they came with. Experiment ids are the greatest + 1: MLflow's
+-- clients expect small decimal numbers.
 CREATE TABLE experiments (
     id                BIGINT PRIMARY KEY,
     name              TEXT NOT NULL UNIQUE,
@@ -48,7 +48,7 @@ CREATE TABLE traces (
 -- The search that every rating by a foreign id makes.
 CREATE INDEX traces_by_client_request_id ON traces (experiment_id, client_request_id);
 -- The default order of a search, and retention.
-CREATE INDEX traces_by_time ON traces (experiment_id, request_time, trace_id);
+CREATE INDEX traces_by_time ON traces (experiment_id, request_time DESC, trace_id);
 CREATE INDEX traces_by_session ON traces (session_id);
 
 CREATE TABLE trace_tags (
