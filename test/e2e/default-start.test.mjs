@@ -13,7 +13,6 @@ test('chat, rate, reload, restart, open the trace', async (t) => {
 
   const chat = await ChatPage.open(await visitor(await openBrowser(t)), server);
   const suggestions = chat.page.getByRole('list', { name: 'Suggestions' }).getByRole('button');
-  assert.ok((await suggestions.count()) > 0);
   const question = await suggestions.first().innerText();
   const answer = await chat.ask(question);
   const id = await answer.getAttribute('data-trace-id');

@@ -93,7 +93,7 @@ for (const { way, agent, name, experiment } of ways) {
       const [trace, ...more] = await python('read_feedback.py', [await experiment(), answer.id]);
       assert.equal(more.length, 0);
       assert.equal(trace.client_request_id, answer.id);
-      assert.equal(trace.state, way === 'agent' ? 'OK' : trace.state);
+      assert.equal(trace.state, 'OK');
       assert.equal(trace.assessments.length, 1);
       const { id, metadata, ...assessment } = trace.assessments[0];
       assert.deepEqual(assessment, {

@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-for (const name of ['THUMBPRINT_TEST_MLFLOW', 'THUMBPRINT_TEST_PYTHON', 'THUMBPRINT_TEST_CHROMIUM']) {
+for (const name of ['THUMBPRINT_TEST_MLFLOW', 'THUMBPRINT_TEST_PYTHON', 'THUMBPRINT_TEST_CHROMIUM', 'THUMBPRINT_TEST_POSTGRES']) {
   if (!process.env[name]) {
     console.error(`${name} is not set; run scripts/test e2e`);
     process.exit(2);
