@@ -18,8 +18,8 @@ type sortTerm struct {
 }
 
 // traceOrder returns the terms of a search's order. The last two make it total:
-// newest first, then by id.
-func traceOrder(b *filter.Builder, orderBy []string) ([]sortTerm, error) {
+// newest first, then by id. narrow says that the filter names few traces.
+func traceOrder(b *filter.Builder, orderBy []string, narrow bool) ([]sortTerm, error) {
 	order, err := filter.ParseTraceOrder(orderBy)
 	if err != nil {
 		return nil, err
@@ -44,7 +44,13 @@ func traceOrder(b *filter.Builder, orderBy []string) ([]sortTerm, error) {
 		byID = byID || o.Entity == filter.Attribute && o.Key == "request_id"
 	}
 	if !byTime {
-		terms = append(terms, sortTerm{expr: "t.request_time", desc: true})
+		expr := "t.request_time"
+		if narrow {
+			// The plus keeps the planners from walking the whole experiment in
+			// the order of time instead of looking up the few and sorting them.
+			expr = "+t.request_time"
+		}
+		terms = append(terms, sortTerm{expr: expr, desc: true})
 	}
 	if !byID {
 		terms = append(terms, sortTerm{expr: "t.trace_id", text: true})

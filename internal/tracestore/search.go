@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ func (s *Store) SearchTraces(ctx context.Context, q TraceQuery) (TracePage, erro
 	if err != nil {
 		return TracePage{}, err
 	}
-	order, err := traceOrder(b, q.OrderBy)
+	order, err := traceOrder(b, q.OrderBy, narrow(clauses))
 	if err != nil {
 		return TracePage{}, err
 	}
@@ -57,6 +58,14 @@ func (s *Store) SearchTraces(ctx context.Context, q TraceQuery) (TracePage, erro
 		strings.Join(where, " AND ") + " ORDER BY " + orderText(order) + " LIMIT " + b.Arg(q.MaxResults+1)
 	return view(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (TracePage, error) {
 		return readPage(ctx, tx, order, q.MaxResults, query, b.Args())
+	})
+}
+
+// narrow says whether a clause names few traces, by an indexed column.
+func narrow(clauses []filter.Clause) bool {
+	return slices.ContainsFunc(clauses, func(c filter.Clause) bool {
+		indexed := c.Entity == filter.Attribute && c.Key == "client_request_id" || c.Entity == filter.Metadata && c.Key == MetaSession
+		return indexed && (c.Op == filter.Eq || c.Op == filter.In)
 	})
 }
 
@@ -123,6 +132,10 @@ func prefixed(prefix, columns string) string {
 func traceConditions(b *filter.Builder, experiments []int64, clauses []filter.Clause) ([]string, error) {
 	scope := inExperiments(b, "t", experiments)
 	where := []string{scope}
+	requestTime := "t.request_time"
+	if narrow(clauses) {
+		requestTime = "+t.request_time" // see traceOrder
+	}
 	var span []string
 	for _, c := range clauses {
 		if err := checkRegexp(c); err != nil {
@@ -130,7 +143,7 @@ func traceConditions(b *filter.Builder, experiments []int64, clauses []filter.Cl
 		}
 		switch c.Entity {
 		case filter.Attribute:
-			where = append(where, attributeCondition(b, c))
+			where = append(where, attributeCondition(b, c, requestTime))
 		case filter.Tag:
 			where = append(where, tagCondition(b, c))
 		case filter.Metadata:
@@ -159,7 +172,7 @@ func inExperiments(b *filter.Builder, alias string, ids []int64) string {
 	return alias + ".experiment_id IN (" + strings.Join(marks, ", ") + ")"
 }
 
-func attributeCondition(b *filter.Builder, c filter.Clause) string {
+func attributeCondition(b *filter.Builder, c filter.Clause, requestTime string) string {
 	switch c.Key {
 	case "client_request_id":
 		return b.Compare("t.client_request_id", c.Op, c.Value)
@@ -175,7 +188,7 @@ func attributeCondition(b *filter.Builder, c filter.Clause) string {
 	}
 	switch c.Key {
 	case "timestamp_ms":
-		return b.Integer("t.request_time", c.Op, ms*1000)
+		return b.Integer(requestTime, c.Op, ms*1000)
 	case "execution_time_ms":
 		return b.Integer("(t.ended_at - t.request_time)", c.Op, ms*1000)
 	}

@@ -163,9 +163,7 @@ func (b *batch) recount(ctx context.Context, tx *sqldb.Tx) error {
 
 // recountTrace leaves alone what StartTrace has said.
 func recountTrace(ctx context.Context, tx *sqldb.Tx, t traceRow) error {
-	keepTokens := t.finalized && len(t.usage.tokens) > 0
-	keepCost := t.finalized && len(t.usage.cost) > 0
-	if keepTokens && keepCost {
+	if t.tokensSaid && t.costSaid {
 		return nil
 	}
 	nodes, err := sqldb.Collect(ctx, tx, scanUsageNode,
@@ -174,10 +172,10 @@ func recountTrace(ctx context.Context, tx *sqldb.Tx, t traceRow) error {
 		return err
 	}
 	sum := total(nodes)
-	if keepTokens {
+	if t.tokensSaid {
 		sum.tokens = t.usage.tokens
 	}
-	if keepCost {
+	if t.costSaid {
 		sum.cost = t.usage.cost
 	}
 	_, err = tx.Exec(ctx, `UPDATE traces SET input_tokens = $2, output_tokens = $3, total_tokens = $4, cache_read_tokens = $5,

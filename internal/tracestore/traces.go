@@ -87,6 +87,8 @@ type traceRow struct {
 	request, answer sql.NullString
 	usage           usage
 	finalized       bool
+	tokensSaid      bool // usage.tokens is StartTrace's, not a sum over spans
+	costSaid        bool
 	spanWrites      int64
 	tags, metadata  map[string]string
 }
@@ -163,8 +165,10 @@ func (r *traceRow) takeMetadata(metadata map[string]string) error {
 			r.session = null(CleanText(v))
 		case MetaTokenUsage:
 			r.usage.tokens = parseTokens([]byte(v))
+			r.tokensSaid = len(r.usage.tokens) > 0
 		case MetaCost:
 			r.usage.cost = parseCost([]byte(v))
+			r.costSaid = len(r.usage.cost) > 0
 		default:
 			r.metadata[k] = v
 		}
@@ -188,13 +192,14 @@ func checkExperiment(ctx context.Context, tx *sqldb.Tx, id int64, active bool) e
 
 const traceColumns = `trace_id, experiment_id, client_request_id, request_time, ended_at, state, name, session_id,
 	request_preview, response_preview, input_tokens, output_tokens, total_tokens, cache_read_tokens,
-	cache_write_tokens, cache_write_1h, input_cost, output_cost, total_cost, finalized, span_writes`
+	cache_write_tokens, cache_write_1h, input_cost, output_cost, total_cost, finalized, tokens_said, cost_said, span_writes`
 
 func (r *traceRow) values() []any {
 	u := r.usage
 	return []any{
 		r.id, r.experimentID, r.clientRequestID, r.requestTime.Int64, r.endedAt, string(r.state), r.name, r.session, r.request, r.answer,
-		u.token(0), u.token(1), u.token(2), u.token(3), u.token(4), u.token(5), u.price(0), u.price(1), u.price(2), r.finalized, r.spanWrites,
+		u.token(0), u.token(1), u.token(2), u.token(3), u.token(4), u.token(5), u.price(0), u.price(1), u.price(2),
+		r.finalized, r.tokensSaid, r.costSaid, r.spanWrites,
 	}
 }
 
@@ -203,7 +208,8 @@ func (r *traceRow) scan(scan func(...any) error) error {
 	var costs [3]sql.NullFloat64
 	r.requestTime.Valid = true
 	err := scan(&r.id, &r.experimentID, &r.clientRequestID, &r.requestTime.Int64, &r.endedAt, &r.state, &r.name, &r.session, &r.request, &r.answer,
-		&tokens[0], &tokens[1], &tokens[2], &tokens[3], &tokens[4], &tokens[5], &costs[0], &costs[1], &costs[2], &r.finalized, &r.spanWrites)
+		&tokens[0], &tokens[1], &tokens[2], &tokens[3], &tokens[4], &tokens[5], &costs[0], &costs[1], &costs[2],
+		&r.finalized, &r.tokensSaid, &r.costSaid, &r.spanWrites)
 	r.usage = usageOf(tokens, costs)
 	return err
 }
@@ -221,7 +227,7 @@ func saveTrace(ctx context.Context, tx *sqldb.Tx, r traceRow, now time.Time) err
 	if fresh.duration.Valid {
 		fresh.endedAt = sql.NullInt64{Int64: fresh.requestTime.Int64 + fresh.duration.Int64, Valid: true}
 	}
-	res, err := tx.Exec(ctx, `INSERT INTO traces (`+traceColumns+`)`+valuesText(1, 21)+`ON CONFLICT (trace_id) DO NOTHING`, fresh.values()...)
+	res, err := tx.Exec(ctx, `INSERT INTO traces (`+traceColumns+`)`+valuesText(1, 23)+`ON CONFLICT (trace_id) DO NOTHING`, fresh.values()...)
 	if err != nil {
 		return fmt.Errorf("insert trace %s: %w", r.id, err)
 	}
@@ -237,7 +243,8 @@ func saveTrace(ctx context.Context, tx *sqldb.Tx, r traceRow, now time.Time) err
 	_, err = tx.Exec(ctx, `UPDATE traces SET experiment_id = $2, client_request_id = $3, request_time = $4, ended_at = $5, state = $6,
 		name = $7, session_id = $8, request_preview = $9, response_preview = $10, input_tokens = $11, output_tokens = $12,
 		total_tokens = $13, cache_read_tokens = $14, cache_write_tokens = $15, cache_write_1h = $16, input_cost = $17,
-		output_cost = $18, total_cost = $19, finalized = $20, span_writes = $21 WHERE trace_id = $1`, old.values()...)
+		output_cost = $18, total_cost = $19, finalized = $20,
+		tokens_said = $21, cost_said = $22, span_writes = $23 WHERE trace_id = $1`, old.values()...)
 	if err != nil {
 		return fmt.Errorf("update trace %s: %w", r.id, err)
 	}
@@ -263,6 +270,7 @@ func (r *traceRow) merge(n traceRow) {
 		r.state = n.state
 	}
 	r.usage.merge(n.usage)
+	r.tokensSaid, r.costSaid = r.tokensSaid || n.tokensSaid, r.costSaid || n.costSaid
 }
 
 func take(old *sql.NullString, said sql.NullString) {

@@ -46,19 +46,13 @@ func usageOf(tokens [6]sql.NullInt64, costs [3]sql.NullFloat64) usage {
 	return u
 }
 
-// merge lays over u what n says.
+// merge takes the tokens and the cost of n, each as a whole, where n has any.
 func (u *usage) merge(n usage) {
-	for k, v := range n.tokens {
-		if u.tokens == nil {
-			u.tokens = map[string]int64{}
-		}
-		u.tokens[k] = v
+	if len(n.tokens) > 0 {
+		u.tokens = n.tokens
 	}
-	for k, v := range n.cost {
-		if u.cost == nil {
-			u.cost = map[string]float64{}
-		}
-		u.cost[k] = v
+	if len(n.cost) > 0 {
+		u.cost = n.cost
 	}
 }
 

@@ -43,6 +43,8 @@ CREATE TABLE traces (
     output_cost         DOUBLE PRECISION,
     total_cost          DOUBLE PRECISION,
     finalized           BOOLEAN NOT NULL,   -- a StartTraceV3 has spoken: its times win over the spans'
+    tokens_said         BOOLEAN NOT NULL,   -- it has said the tokens: they are not summed from spans
+    cost_said           BOOLEAN NOT NULL,   -- the same for the cost
     span_writes         BIGINT NOT NULL     -- how many batches have brought spans of this trace
 );
 -- The search that every rating by a foreign id makes.
