@@ -50,7 +50,7 @@ const routes = [
   ["GET", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => found(c, c.state.conversations.get(id))],
   ["PATCH", /^\/api\/v1\/conversations\/([^/]+)$/, async (c, id) => found(c, Object.assign(c.state.conversations.get(id), await body(c.req)))],
   ["DELETE", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => (c.state.conversations.delete(id), c.res.writeHead(204).end())],
-  ["GET", /^\/api\/v1\/conversations\/([^/]+)\/messages$/, messages],
+  ["GET", /^\/api\/v1\/conversations\/([^/]+)\/messages$/, listMessages],
   ["GET", /^\/api\/v1\/messages\/([^/]+)\/stream$/, joinStream],
   ["POST", /^\/api\/v1\/messages\/([^/]+)\/stop$/, stop],
   ["GET", /^\/api\/v1\/messages\/([^/]+)\/trace$/, trace],
@@ -107,11 +107,11 @@ function list({ state, faults, req, res }) {
   json(res, 200, { items, ...(at + 50 < all.length ? { next_cursor: String(at + 50) } : {}) });
 }
 
-function messages({ state, res }, id) {
+function listMessages({ state, res }, id) {
   if (!state.conversations.has(id)) return problem(res, 404, "This conversation does not exist, or it is not yours.");
   const items = [...state.messages.values()]
     .filter(({ conversation }) => conversation === id)
-    .map(({ conversation: _, ...message }) => ({
+    .map(({ conversation: _conversation, ...message }) => ({
       ...message,
       feedback: [...state.feedback.values()].filter(({ target, withdrawn }) => target === message.traceId && !withdrawn),
     }));
@@ -132,11 +132,15 @@ async function invoke(c, agent) {
   state.conversations.get(conversation).updated_at = now();
   if (request.messages.length > 0) {
     const id = `msg-${hex(12)}`;
-    state.messages.set(id, { id, parent_id: parent || null, role: "user", content: text, status: "complete", timestamp: now(), conversation });
+    state.messages.set(id, { id, parent_id: parent === "root" ? null : (parent ?? newestLeaf(state, conversation)), role: "user", content: text, status: "complete", timestamp: now(), conversation });
     parent = id;
   }
   const turn = startTurn(c, { agent, conversation, parent, text });
   follow(c, turn, 0);
+}
+
+function newestLeaf(state, conversation) {
+  return [...state.messages.values()].findLast((message) => message.conversation === conversation)?.id ?? null;
 }
 
 function startTurn({ state, pace }, { agent, conversation, parent, text }) {
@@ -177,7 +181,7 @@ async function run({ turn, text, emit, pace, started }) {
   }
   message.status = status;
   if (status === "stopped") message.stopped_by = "user";
-  message.traceSummary = { duration_ms: Date.now() - started, input_tokens: 12, output_tokens: message.content.split(" ").length, tools: message.items.filter(({ type }) => type === "function_call").length };
+  message.traceSummary = { duration_ms: Date.now() - started, input_tokens: 12, output_tokens: message.content.split(" ").length, tools_called: message.items.filter(({ type }) => type === "function_call").map(({ name }) => name) };
   emit({ type: "thumbprint.done", status, trace_summary: message.traceSummary });
   emit("[DONE]");
 }

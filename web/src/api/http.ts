@@ -28,7 +28,7 @@ export class ApiError extends Error {
 
 /** Says in one sentence what went wrong, for a toast. */
 export function sentence(error: unknown): string {
-  if (error instanceof ApiError) return error.hint ? `${error.message} ${error.hint}` : error.message;
+  if (error instanceof ApiError && error.hint) return `${error.message.replace(/[.!?]*$/, ".")} ${error.hint}`;
   return error instanceof Error ? error.message : String(error);
 }
 

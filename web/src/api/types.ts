@@ -89,12 +89,11 @@ export interface OutputItem {
 export interface TraceSummary {
   trace_id?: string;
   duration_ms?: number;
-  first_token_ms?: number;
+  time_to_first_token_ms?: number;
   input_tokens?: number;
   output_tokens?: number;
   total_tokens?: number;
-  tools?: number | string[];
-  errors?: number;
+  tools_called?: string[];
 }
 
 export type Delivery = "delivered" | "waiting_for_trace" | "waiting_for_mlflow" | "failed";

@@ -164,9 +164,11 @@ function AgentPicker({ agents, agent, onPick }: { agents: Agent[]; agent: Agent;
   );
 }
 
-/** Focuses an element that may only be drawn with the next frame. */
+/** Focuses an element now, so that what is typed next goes there, or once it is drawn. */
 function focusSoon(id: string): void {
-  requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(id)?.focus()));
+  const focus = () => document.getElementById(id)?.focus();
+  focus();
+  requestAnimationFrame(() => requestAnimationFrame(focus));
 }
 
 function copyLastAnswer(session: Session): void {

@@ -72,7 +72,11 @@ function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: (before) => before,
   });
-  const groups = useMemo(() => groupByAge(list.data?.pages.flatMap((page) => page.items) ?? [], new Date()), [list.data]);
+  const groups = useMemo(
+    // As of the moment the list came; it comes again whenever something changes.
+    () => groupByAge(list.data?.pages.flatMap((page) => page.items) ?? [], new Date(list.dataUpdatedAt)),
+    [list.data, list.dataUpdatedAt],
+  );
   return (
     <div className="min-h-0 flex-1 overflow-y-auto px-3 pb-4">
       {list.isError && (

@@ -4,7 +4,7 @@ import { store, stored } from "./storage";
 
 export type Theme = "light" | "dark" | "system";
 
-const themes: readonly string[] = ["light", "dark", "system"];
+const themes: ReadonlySet<string> = new Set(["light", "dark", "system"]);
 
 /** What the person chose, kept in this browser. */
 export class Preferences {
@@ -15,7 +15,7 @@ export class Preferences {
 
   constructor() {
     const theme = stored("theme") ?? "";
-    this.theme = new Observable<Theme>(themes.includes(theme) ? (theme as Theme) : "system");
+    this.theme = new Observable<Theme>(themes.has(theme) ? (theme as Theme) : "system");
     this.language = new Observable(firstLanguage(stored("language"), navigator.languages));
     this.shortcuts = new Observable(stored("shortcuts") !== "off");
     this.agent = new Observable(stored("agent"));

@@ -91,18 +91,19 @@ function Actions({ message, siblings, dimension, last, busy, conversation, onCho
           </a>
         </Tip>
       )}
-      {!message.rateable && <NotRateable />}
+      {!message.rateable && <NotRateable reason={message.not_rateable_reason} />}
       <Summary summary={message.traceSummary} />
     </div>
   );
 }
 
-function NotRateable() {
+function NotRateable({ reason }: { reason: string | undefined }) {
   const t = useT();
+  const why = reason || t.notRateableWhy;
   return (
-    <Tip text={t.notRateableWhy}>
+    <Tip text={why}>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <span role="note" tabIndex={0} aria-label={`${t.notRateable}. ${t.notRateableWhy}`} className="ms-1 inline-flex min-h-6 items-center gap-1 rounded-s text-xs text-quiet">
+      <span role="note" tabIndex={0} aria-label={`${t.notRateable}. ${why}`} className="ms-1 inline-flex min-h-6 items-center gap-1 rounded-s text-xs text-quiet">
         <Info size={14} aria-hidden />
         {t.notRateable}
       </span>
@@ -143,7 +144,7 @@ function Summary({ summary }: { summary: TraceSummary | undefined }) {
   const { t, language } = useI18n();
   if (!summary) return null;
   const tokens = summary.total_tokens ?? (summary.input_tokens ?? 0) + (summary.output_tokens ?? 0);
-  const tools = Array.isArray(summary.tools) ? summary.tools.length : (summary.tools ?? 0);
+  const tools = summary.tools_called?.length ?? 0;
   const facts = [
     summary.duration_ms === undefined ? "" : duration(t, language, summary.duration_ms),
     tokens > 0 ? t.tokens(tokens, new Intl.NumberFormat(language).format(tokens)) : "",

@@ -9,8 +9,8 @@ import { Logo } from "../ui/Logo";
 import { Button } from "../ui/controls";
 import { AnswerView } from "./AnswerView";
 import { Composer } from "./Composer";
-import { QuestionView } from "./QuestionView";
-import type { Chat, ChatMessage, Session } from "./session";
+import { keepEdit, QuestionView } from "./QuestionView";
+import { root, type Chat, type ChatMessage, type Session } from "./session";
 import { Transcript } from "./Transcript";
 import { branch, type Step } from "./tree";
 
@@ -44,10 +44,24 @@ export function ChatPage({ session, agents, agent }: Props) {
       throw error;
     }
   };
+  const stop = async () => {
+    try {
+      await session.stop();
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  };
   const choose = useCallback((id: string) => session.choose(id), [session]);
   const regenerate = useCallback((question: string) => void session.regenerate(agentId, question).catch(fail), [session, agentId, fail]);
   const edit = useCallback(
-    (message: ChatMessage, text: string) => void session.ask(agentId, text, message.parent_id ?? "").catch(fail),
+    (message: ChatMessage, text: string) => {
+      keepEdit(message.id, text);
+      session
+        .ask(agentId, text, message.parent_id || root)
+        .then(() => keepEdit(message.id, undefined))
+        .catch(fail);
+    },
     [session, agentId, fail],
   );
   const asked = steps.findLast(({ message }) => message.role === "user")?.message;
@@ -63,6 +77,7 @@ export function ChatPage({ session, agents, agent }: Props) {
           {steps.map((step, place) => (
             <StepView
               // Not the id: that changes when the stored one becomes known.
+              // oxlint-disable-next-line react/no-array-index-key
               key={`${place} ${step.message.role} ${step.message.timestamp}`}
               step={step}
               agents={agents}
@@ -82,7 +97,7 @@ export function ChatPage({ session, agents, agent }: Props) {
           running={chat.running !== undefined}
           disabled={!agent || chat.load !== "ready"}
           onSend={ask}
-          onStop={() => void session.stop().catch(fail)}
+          onStop={stop}
         />
         <p className="mt-2 text-center text-xs text-quiet">{t.composerHint}</p>
       </div>

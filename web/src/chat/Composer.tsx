@@ -11,14 +11,13 @@ interface Props {
   disabled: boolean;
   /** Sends; a rejection gives the text back. */
   onSend: (text: string) => Promise<void>;
-  onStop: () => void;
+  onStop: () => Promise<void>;
 }
 
 /** Where questions are written. What was typed and not sent is kept. */
 export function Composer({ draftName, agentName, running, disabled, onSend, onStop }: Props) {
   const t = useT();
   const [text, setText] = useState(() => stored(`draft.${draftName}`) ?? "");
-  const [stopping, setStopping] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
   const drafted = useRef(draftName);
   const ready = text.trim() !== "" && !disabled && !running;
@@ -30,12 +29,13 @@ export function Composer({ draftName, agentName, running, disabled, onSend, onSt
     drafted.current = draftName;
     store(`draft.${draftName}`, text);
   }, [draftName, text]);
-  useEffect(() => setStopping(false), [running]);
   useLayoutEffect(() => {
     const element = area.current;
     if (!element) return;
     element.style.height = "auto";
     element.style.height = `${element.scrollHeight}px`;
+    // Measured from what is drawn, so the text itself does not appear above.
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [text]);
 
   const change = (next: string) => {
@@ -84,19 +84,7 @@ export function Composer({ draftName, agentName, running, disabled, onSend, onSt
         className="max-h-[40dvh] min-h-9 w-full flex-1 resize-none self-center bg-transparent py-1.5 text-base outline-none"
       />
       {running ? (
-        <button
-          type="button"
-          aria-label={t.stop}
-          title={stopping ? t.stopping : t.stop}
-          disabled={stopping}
-          onClick={() => {
-            setStopping(true);
-            onStop();
-          }}
-          className="grid size-9 shrink-0 place-items-center rounded-full bg-ink text-paper transition-opacity disabled:opacity-50 pointer-coarse:size-11"
-        >
-          <Square size={13} fill="currentColor" />
-        </button>
+        <StopButton onStop={onStop} />
       ) : (
         <button
           type="submit"
@@ -109,5 +97,26 @@ export function Composer({ draftName, agentName, running, disabled, onSend, onSt
         </button>
       )}
     </form>
+  );
+}
+
+function StopButton({ onStop }: { onStop: () => Promise<void> }) {
+  const t = useT();
+  const [stopping, setStopping] = useState(false);
+  return (
+    <button
+      type="button"
+      aria-label={t.stop}
+      title={stopping ? t.stopping : t.stop}
+      disabled={stopping}
+      onClick={() => {
+        setStopping(true);
+        // When it worked the button goes away; when not, it can be pressed again.
+        onStop().catch(() => setStopping(false));
+      }}
+      className="grid size-9 shrink-0 place-items-center rounded-full bg-ink text-paper transition-opacity disabled:opacity-50 pointer-coarse:size-11"
+    >
+      <Square size={13} fill="currentColor" />
+    </button>
   );
 }

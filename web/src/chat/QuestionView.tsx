@@ -7,6 +7,14 @@ import { sameProps } from "../ui/sameProps";
 import { Siblings } from "./AnswerView";
 import { plainText, type ChatMessage } from "./session";
 
+/** Edits that are on their way; one that is refused opens its editor again, with its text. */
+const edits = new Map<string, string>();
+
+export function keepEdit(message: string, text: string | undefined): void {
+  if (text === undefined) edits.delete(message);
+  else edits.set(message, text);
+}
+
 interface Props {
   message: ChatMessage;
   siblings: string[];
@@ -18,13 +26,16 @@ interface Props {
 /** One question. Editing it begins a new branch; the old one stays. */
 export const QuestionView = memo(function QuestionView({ message, siblings, busy, onChoose, onEdit }: Props) {
   const t = useT();
-  const [editing, setEditing] = useState(false);
+  const [editing, setEditing] = useState(() => !busy && edits.has(message.id));
   const text = plainText(message.content);
   if (editing) {
     return (
       <Editor
-        text={text}
-        onCancel={() => setEditing(false)}
+        text={edits.get(message.id) ?? text}
+        onCancel={() => {
+          keepEdit(message.id, undefined);
+          setEditing(false);
+        }}
         onSend={(changed) => {
           setEditing(false);
           onEdit(message, changed);

@@ -6,6 +6,10 @@ import { Tip } from "../ui/controls";
 /** Pixels from the end that still count as being at it. */
 const near = 48;
 
+function toEnd(element: HTMLElement | null) {
+  if (element) element.scrollTop = element.scrollHeight;
+}
+
 interface Props {
   busy: boolean;
   /** Changes when the person asked something: then the end is shown again. */
@@ -21,18 +25,16 @@ export function Transcript({ busy, asked, children }: Props) {
   const sticks = useRef(true);
   const [away, setAway] = useState(false);
 
-  const toEnd = () => {
-    const element = frame.current;
-    if (element) element.scrollTop = element.scrollHeight;
-  };
   useLayoutEffect(() => {
     sticks.current = true;
-    toEnd();
+    toEnd(frame.current);
+    // The effect is about the change of `asked`, not about its value.
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [asked]);
   useLayoutEffect(() => {
     if (!content.current) return;
     const watcher = new ResizeObserver(() => {
-      if (sticks.current) toEnd();
+      if (sticks.current) toEnd(frame.current);
     });
     watcher.observe(content.current);
     return () => watcher.disconnect();
@@ -68,7 +70,7 @@ export function Transcript({ busy, asked, children }: Props) {
             aria-label={t.latest}
             onClick={() => {
               sticks.current = true;
-              toEnd();
+              toEnd(frame.current);
             }}
             className="pop absolute inset-x-0 bottom-3 mx-auto grid size-9 place-items-center rounded-full border border-line bg-raised text-quiet shadow-high hover:text-ink pointer-coarse:size-11"
           >

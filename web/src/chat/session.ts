@@ -32,6 +32,9 @@ export interface Listener {
   changed(): void;
 }
 
+/** The parent of a first question, as a request says it: none at all would mean the newest answer. */
+export const root = "root";
+
 let sessionCount = 0;
 
 const firstRetry = 500;
@@ -79,9 +82,9 @@ export class Session {
     }
   }
 
-  /** Asks a question below `parent` ("" begins the conversation anew, beside the first question). */
+  /** Asks a question below `parent`; `root` puts it beside the first question. */
   async ask(agent: string, content: Content, parent: string | undefined): Promise<void> {
-    const question = this.#local("user", parent ?? "", content);
+    const question = this.#local("user", parent === root ? "" : (parent ?? ""), content);
     await this.#invoke(agent, question.id, parent, [{ role: "user", content }], question);
   }
 

@@ -114,6 +114,10 @@ function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb }: Po
           event.preventDefault();
           if (byKeyboard) content.current?.querySelector<HTMLElement>("button, textarea")?.focus();
         }}
+        onInteractOutside={(event) => {
+          // The thumbs decide themselves what a press on them does to the popover.
+          if (thumb.current?.parentElement?.contains(event.target as Node)) event.preventDefault();
+        }}
         onEscapeKeyDown={() => thumb.current?.focus()}
         onCloseAutoFocus={(event) => event.preventDefault()}
       >

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Dimension } from "../api/types";
 import { useObservable } from "../app/observable";
 import { reasonName, useT } from "../i18n";
@@ -28,14 +28,11 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
   const [sent, setSent] = useState<number>();
   const reasons = dimension.reasons?.[side ? "up" : "down"] ?? usualReasons[side ? "up" : "down"];
   const refused = state.sync === "refused" ? state.error : undefined;
-  const close = useRef(onClose);
-  close.current = onClose;
-
   useEffect(() => {
     if (sent === undefined || state.act !== sent || state.sync === "sending" || state.sync === "refused") return;
     ballot.draft.set(undefined);
-    close.current();
-  }, [ballot, sent, state]);
+    onClose();
+  }, [ballot, sent, state, onClose]);
 
   const toggle = (reason: string) => {
     const chosen = draft.reasons.includes(reason) ? draft.reasons.filter((other) => other !== reason) : [...draft.reasons, reason];
@@ -49,6 +46,8 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
   };
 
   return (
+    // Not a control itself: it only hears the keys of the controls in it.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <form
       onSubmit={(event) => {
         event.preventDefault();

@@ -10,6 +10,7 @@ import { splitBlocks } from "./blocks";
 export function Markdown({ text }: { text: string }) {
   const blocks = useMemo(() => splitBlocks(text), [text]);
   // Blocks are only ever added or changed at the end, so their place is their identity.
+  // oxlint-disable-next-line react/no-array-index-key
   return blocks.map((block, place) => <Block key={place} text={block} />);
 }
 
@@ -27,7 +28,7 @@ const Block = memo(function Block({ text }: { text: string }) {
 
 const components: Components = {
   a({ href = "", children }) {
-    if (/^#source-/.test(href)) {
+    if (href.startsWith("#source-")) {
       return (
         <a className="cite" href={href}>
           {children}

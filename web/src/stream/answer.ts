@@ -40,7 +40,7 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
     case "response.output_text.delta":
       return withParts(answer, addText(answer.parts, text(data.item_id), text(data.delta)));
     case "response.output_text.annotation.added":
-      return withParts(answer, addCitation(answer.parts, text(data.item_id), data.annotation as Annotation));
+      return withParts(answer, addCitation(answer.parts, data.annotation as Annotation));
     case "response.reasoning_summary_text.delta":
     case "response.reasoning_text.delta":
       return withParts(answer, addReasoning(answer.parts, text(data.item_id), text(data.delta)));
@@ -93,7 +93,7 @@ function addReasoning(parts: Part[], itemId: string, delta: string): Part[] {
   return [...parts, { kind: "reasoning", key: key(parts, itemId), text: delta }];
 }
 
-function addCitation(parts: Part[], _itemId: string, annotation: Annotation | undefined): Part[] {
+function addCitation(parts: Part[], annotation: Annotation | undefined): Part[] {
   const at = parts.findLastIndex((part) => part.kind === "text");
   const part = parts[at];
   if (!annotation || part?.kind !== "text") return parts;

@@ -27,6 +27,8 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
     return () => element?.close();
   }, []);
   return (
+    // The click beside the card is a convenience; Esc and the buttons do the same.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <dialog
       ref={dialog}
       role={role}

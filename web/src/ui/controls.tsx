@@ -56,9 +56,15 @@ interface TipProps {
 export function Tip({ text, children }: TipProps) {
   return (
     <Tooltip.Root>
-      <Tooltip.Trigger asChild>{children}</Tooltip.Trigger>
+      <Tooltip.Trigger
+        asChild
+        // Only where the keyboard led: a focus given back after a click must not cover what is there.
+        onFocus={(event) => event.currentTarget.matches(":focus-visible") || event.preventDefault()}
+      >
+        {children}
+      </Tooltip.Trigger>
       {/* In place, like menus. */}
-        <Tooltip.Content sideOffset={6} collisionPadding={8} className="pop z-50 max-w-64 rounded-s bg-ink px-2 py-1 text-xs text-paper">
+        <Tooltip.Content sideOffset={6} collisionPadding={8} className="pop z-50 w-max max-w-64 rounded-s bg-ink px-2 py-1 text-xs text-paper">
           {text}
         </Tooltip.Content>
     </Tooltip.Root>

@@ -1,0 +1,23 @@
+/** The types that the browser tests need of mock.mjs. */
+export interface Rated {
+  key: string;
+  trace_id: string;
+  assessment_value: unknown;
+}
+
+export interface Mock {
+  url: string;
+  state: { conversations: Map<string, unknown>; feedback: Map<string, { value: unknown; withdrawn: boolean }> };
+  faults: Record<"rate" | "rateDelay" | "withdraw" | "traceReadyAfter" | "cutAfter" | "list", number> & { waiting: string };
+  seen: {
+    rate: Rated[];
+    invoke: { messages: unknown[] }[];
+    join: { id: string; lastEventId?: string }[];
+    stop: string[];
+    withdraw: string[];
+    redeliver: string[];
+  };
+  close(): Promise<void>;
+}
+
+export function startMock(options?: { port?: number; pace?: number }): Promise<Mock>;

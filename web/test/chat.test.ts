@@ -1,0 +1,229 @@
+import { describe, expect, it } from "vitest";
+import { answers, ask, settled, until, useBrowser, withPage } from "./page";
+
+useBrowser();
+
+describe("an answer", () => {
+  it("streams, carries its traceId at once, and has it again after a reload", () =>
+    withPage({ pace: 40 }, async ({ page }) => {
+      await ask(page, "Give me a slow answer");
+      const answer = answers(page).last();
+      await page.getByText("sentence 2").waitFor();
+      expect(await answer.getAttribute("data-status")).toBe("streaming");
+      const traceId = await answer.getAttribute("data-trace-id");
+      expect(traceId).toMatch(/^req-[0-9a-f]{16}$/);
+      expect(page.url()).toMatch(/\/c\/conv-/);
+      expect(await page.getByRole("log").getAttribute("aria-busy")).toBe("true");
+      await page.reload();
+      await page.getByText("sentence 4").waitFor();
+      expect(await answer.getAttribute("data-trace-id")).toBe(traceId);
+      expect(await answer.getAttribute("data-status")).toBe("streaming");
+      await page.getByRole("button", { name: "Stop" }).click();
+      await settled(page, "stopped");
+      expect(await answer.getAttribute("data-trace-id")).toBe(traceId);
+    }));
+
+  it("is detached, so that the server goes on without the page", () =>
+    withPage({}, async ({ page, mock }) => {
+      await ask(page, "Hello");
+      await settled(page);
+      expect(mock.seen.invoke).toMatchObject([{ detach: true, stream: true, messages: [{ role: "user", content: "Hello" }] }]);
+    }));
+
+  it("goes on after the connection is cut, from where it was", () =>
+    withPage({}, async ({ page, mock }) => {
+      mock.faults.cutAfter = 20;
+      await ask(page, "Give me a report");
+      const answer = await settled(page);
+      // The last bytes before a cut may be lost with it, so the page may know a little less than was sent.
+      const from = mock.seen.join.map(({ lastEventId }) => Number(lastEventId));
+      expect(from).toEqual([expect.toSatisfy((id: number) => id > 2 && id <= 20)]);
+      const text = await answer.innerText();
+      for (const once of ["what a month of ratings", "1,377", "ratings land on their traces", "documentation"]) expect(text.split(once)).toHaveLength(2);
+    }));
+
+  it("that is stopped keeps what it said, says so, and can be rated", () =>
+    withPage({ pace: 40 }, async ({ page }) => {
+      await ask(page, "Give me a slow answer");
+      await page.getByText("sentence 2").waitFor();
+      await page.keyboard.press("Escape");
+      const answer = await settled(page, "stopped");
+      expect(await answer.innerText()).toContain("Stopped");
+      await answer.getByRole("button", { name: "Good response" }).waitFor();
+      await page.reload();
+      await settled(page, "stopped");
+      expect(await answer.innerText()).toContain("sentence 2");
+    }));
+
+  it("that fails says why inside, keeps its thumbs, and is tried again as a sibling", () =>
+    withPage({}, async ({ page }) => {
+      await ask(page, "Show what a failure looks like");
+      const answer = await settled(page, "failed");
+      expect(await answer.getByRole("alert").innerText()).toContain("stopped in the middle");
+      await answer.getByRole("button", { name: "Bad response" }).waitFor();
+      await answer.getByRole("button", { name: "Retry" }).click();
+      await page.getByText("2/2").waitFor();
+    }));
+
+  it("shows tools and reasoning folded, and sources as footnotes", () =>
+    withPage({}, async ({ page }) => {
+      await ask(page, "Show me a tool call");
+      const answer = await settled(page);
+      expect(await answer.getByText('"temp": 18').isVisible()).toBe(false);
+      await answer.getByText("Used get_weather").click();
+      expect(await answer.getByText('"temp": 18').isVisible()).toBe(true);
+      await ask(page, "Answer with sources");
+      await settled(page);
+      const source = answers(page).last().getByRole("list", { name: "Sources" }).getByRole("link", { name: "Feedback" });
+      expect(await source.getAttribute("rel")).toContain("noopener");
+      expect(await answers(page).last().locator("a.cite").count()).toBe(2);
+    }));
+
+  it("runs nothing and loads nothing that it brings along", () =>
+    withPage({}, async ({ page }) => {
+      const asked: string[] = [];
+      page.on("request", (request) => asked.push(request.url()));
+      await ask(page, "hostile");
+      const answer = await settled(page);
+      expect(await page.evaluate(() => (globalThis as { hacked?: number }).hacked)).toBeUndefined();
+      expect(await answer.locator("img, iframe, script").count()).toBe(0);
+      expect(await answer.locator(".prose a").evaluateAll((links) => links.map((link) => link.getAttribute("href")).filter((href) => href !== "https://spy.example/pixel.gif" && href !== "")).then((hrefs) => hrefs.filter(Boolean))).toEqual([]);
+      expect(asked.filter((url) => url.includes("spy"))).toEqual([]);
+    }));
+});
+
+describe("versions", () => {
+  it("regenerating makes a sibling with its own id", () =>
+    withPage({}, async ({ page, mock }) => {
+      await ask(page, "Hello");
+      const answer = await settled(page);
+      const first = await answer.getAttribute("data-trace-id");
+      await answer.getByRole("button", { name: "Regenerate" }).click();
+      await page.getByText("2/2").waitFor();
+      await settled(page);
+      expect(mock.seen.invoke[1]).toMatchObject({ messages: [] });
+      expect(await answer.getAttribute("data-trace-id")).not.toBe(first);
+      await answer.getByRole("button", { name: "Previous version" }).click();
+      await page.getByText("1/2").waitFor();
+      expect(await answer.getAttribute("data-trace-id")).toBe(first);
+    }));
+
+  it("editing a question makes a branch, also at the first question", () =>
+    withPage({}, async ({ page, mock }) => {
+      await ask(page, "Hello");
+      await settled(page);
+      await page.getByRole("button", { name: "Edit message" }).click();
+      await page.getByRole("textbox", { name: "Edit your message" }).fill("Goodbye");
+      await page.keyboard.press("Enter");
+      await page.getByText("You said: Goodbye.").waitFor();
+      expect(mock.seen.invoke[1]).toMatchObject({ parent_id: "root", messages: [{ content: "Goodbye" }] });
+      const question = page.getByRole("article", { name: "Your message" });
+      await question.getByText("2/2").waitFor();
+      await question.getByRole("button", { name: "Previous version" }).click();
+      await page.getByText("You said: Hello.").waitFor();
+    }));
+});
+
+describe("the composer", () => {
+  it("keeps a draft across a reload, sends with Enter, breaks the line with Shift+Enter", () =>
+    withPage({}, async ({ page, mock }) => {
+      const box = page.getByRole("textbox", { name: "Message" });
+      await box.fill("one");
+      await page.reload();
+      await until(() => box.inputValue(), "one");
+      await box.press("End");
+      await box.press("Shift+Enter");
+      await box.pressSequentially("two");
+      await box.press("Enter");
+      await settled(page);
+      expect(mock.seen.invoke[0]?.messages).toEqual([{ role: "user", content: "one\ntwo" }]);
+      expect(await box.inputValue()).toBe("");
+    }));
+
+  it("gives the text back when the server refuses it, and says why", () =>
+    withPage({}, async ({ page }) => {
+      await ask(page, "please refuse this");
+      await page.getByRole("alert").getByText("The message is too long").waitFor();
+      await until(() => page.getByRole("textbox", { name: "Message" }).inputValue(), "please refuse this");
+      expect(await answers(page).count()).toBe(0);
+    }));
+
+  it("does not send what an input method is still composing", () =>
+    withPage({}, async ({ page, mock }) => {
+      await page.getByRole("textbox", { name: "Message" }).fill("かん");
+      await page.getByRole("textbox", { name: "Message" }).dispatchEvent("keydown", { key: "Enter", isComposing: true, keyCode: 229 });
+      expect(mock.seen.invoke).toEqual([]);
+    }));
+});
+
+describe("history", () => {
+  it("is grouped, searched, renamed and deleted", () =>
+    withPage({}, async ({ page, mock }) => {
+      const list = page.getByRole("navigation", { name: "Conversations" });
+      for (const name of ["Today", "Yesterday", "Previous 7 days", "Previous 30 days", "Older"]) await list.getByRole("heading", { name }).waitFor();
+      await page.keyboard.press("Control+k");
+      await page.keyboard.type("first");
+      await until(() => list.getByRole("listitem").count(), 1);
+      await list.getByRole("button", { name: "Options for First try" }).click();
+      await page.getByRole("menuitem", { name: "Rename" }).click();
+      await page.getByRole("textbox", { name: "Conversation title" }).fill("My first one");
+      await page.keyboard.press("Enter");
+      await list.getByRole("link", { name: "My first one" }).click();
+      await page.getByText("An answer about: First try").waitFor();
+      await list.getByRole("button", { name: "Options for My first one" }).click();
+      await page.getByRole("menuitem", { name: "Delete" }).click();
+      const dialog = page.getByRole("alertdialog", { name: "Delete this conversation?" });
+      await dialog.getByRole("button", { name: "Delete" }).click();
+      await until(() => mock.state.conversations.has("conv-7"), false);
+      await until(() => new URL(page.url()).pathname, "/");
+    }));
+
+  it("a conversation that is not there says so", () =>
+    withPage({ path: "/c/none" }, async ({ page }) => {
+      await page.getByText("does not exist, or it is not yours").waitFor();
+    }));
+
+  it("a running answer goes on while another conversation is read", () =>
+    withPage({ pace: 20 }, async ({ page }) => {
+      await ask(page, "Give me a slow answer");
+      await page.getByText("sentence 2").waitFor();
+      await page.getByRole("link", { name: "First try" }).click();
+      await page.getByText("An answer about: First try").waitFor();
+      await page.goBack();
+      await page.getByText("sentence 6").waitFor();
+    }));
+});
+
+describe("the frame", () => {
+  it("works with the keyboard: new chat, help, skip link", () =>
+    withPage({ path: "/c/conv-1" }, async ({ page }) => {
+      await page.getByText("What to do next").waitFor();
+      await page.keyboard.press("Control+/");
+      await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+      await page.keyboard.press("Escape");
+      await page.keyboard.press("Control+Shift+O");
+      await page.getByRole("heading", { name: "What would you like to know?" }).waitFor();
+      await until(() => page.evaluate(() => document.activeElement?.id), "message");
+    }));
+
+  it("has a drawer on a phone, and nothing sticks out at 320 px", () =>
+    withPage({ path: "/c/conv-1", viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true }, async ({ page }) => {
+      await page.getByText("What to do next").waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+      await page.getByRole("button", { name: "Open sidebar" }).click();
+      const drawer = page.getByRole("dialog", { name: "Conversations" });
+      await drawer.getByRole("link", { name: "First try" }).click();
+      await page.getByText("An answer about: First try").waitFor();
+      await drawer.waitFor({ state: "detached" });
+    }));
+
+  it("speaks German and remembers the theme", () =>
+    withPage({ locale: "de-DE", colorScheme: "light" }, async ({ page }) => {
+      await page.getByRole("heading", { name: "Was möchtest du wissen?" }).waitFor();
+      expect(await page.evaluate(() => document.documentElement.lang)).toBe("de");
+      await page.getByRole("button", { name: "Einstellungen" }).click();
+      await page.getByRole("menuitemradio", { name: "Dunkel" }).click();
+      await page.reload();
+      await until(() => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), "dark");
+    }));
+});

@@ -1,0 +1,169 @@
+import { describe, expect, it } from "vitest";
+import { ask, settled, until, useBrowser, withPage } from "./page";
+
+useBrowser();
+
+const up = { name: "Good response" };
+const down = { name: "Bad response" };
+const at = { path: "/c/conv-2" };
+
+describe("thumbs", () => {
+  it("are saved at once and can say more", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByRole("button", down).click();
+      expect(await page.getByRole("button", down).getAttribute("aria-pressed")).toBe("true");
+      await until(() => mock.seen.rate.length, 1);
+      const dialog = page.getByRole("dialog", { name: "What went wrong?" });
+      await dialog.getByRole("button", { name: "Inaccurate" }).click();
+      await dialog.getByRole("textbox", { name: "Comment" }).fill("Wrong shop");
+      await page.keyboard.press("Control+Enter");
+      await dialog.waitFor({ state: "detached" });
+      expect(mock.seen.rate).toMatchObject([
+        { trace_id: "req-0000000000000001", assessment_name: "user_feedback", assessment_value: false, reasons: [] },
+        { trace_id: "req-0000000000000001", assessment_value: false, reasons: ["inaccurate"], rationale: "Wrong shop" },
+      ]);
+      await page.getByText("On the trace").waitFor();
+      await page.reload();
+      await until(() => page.getByRole("button", down).getAttribute("aria-pressed"), "true");
+      await page.getByRole("button", { name: /Edit your comment/ }).click();
+      expect(await page.getByRole("textbox", { name: "Comment" }).inputValue()).toBe("Wrong shop");
+    }));
+
+  it("pressed again are taken back, with reasons and comment", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByRole("button", up).click();
+      await page.getByText("On the trace").waitFor();
+      await page.getByRole("button", up).click();
+      await until(() => mock.seen.withdraw.length, 1);
+      expect(await page.getByRole("button", up).getAttribute("aria-pressed")).toBe("false");
+      expect(await page.getByRole("dialog").count()).toBe(0);
+      await page.reload();
+      await until(() => page.getByRole("button", up).getAttribute("aria-pressed"), "false");
+    }));
+
+  it("end as the last press says, however fast they come and slow the server is", () =>
+    withPage(at, async ({ page, mock }) => {
+      mock.faults.rateDelay = 150;
+      await page.getByRole("button", up).click();
+      await page.getByRole("button", down).click();
+      await page.getByRole("button", down).click();
+      await page.getByRole("button", up).click();
+      await page.getByText("On the trace").waitFor();
+      await until(() => [...mock.state.feedback.values()].map(({ value, withdrawn }) => [value, withdrawn]), [[true, false]]);
+      expect(await page.getByRole("button", up).getAttribute("aria-pressed")).toBe("true");
+    }));
+
+  it("go back and tell why when the trace is not found; what was typed stays", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByRole("button", up).click();
+      await page.getByText("On the trace").waitFor();
+      mock.faults.rate = 404;
+      await page.getByRole("button", down).click();
+      await page.getByRole("region", { name: "Notifications" }).getByText("Trace not found for feedback").waitFor();
+      await until(() => page.getByRole("button", up).getAttribute("aria-pressed"), "true");
+      const dialog = page.getByRole("dialog", { name: "What went wrong?" });
+      await dialog.getByRole("textbox", { name: "Comment" }).fill("Not true");
+      await dialog.getByRole("button", { name: "Try again" }).click();
+      await dialog.getByRole("alert").waitFor();
+      expect(await dialog.getByRole("textbox", { name: "Comment" }).inputValue()).toBe("Not true");
+      mock.faults.rate = 0;
+      await dialog.getByRole("button", { name: "Try again" }).click();
+      await dialog.waitFor({ state: "detached" });
+      expect(mock.seen.rate.at(-1)).toMatchObject({ assessment_value: false, rationale: "Not true" });
+    }));
+
+  it("are kept while the server cannot take them, over a reload, and sent with the same key", () =>
+    withPage(at, async ({ page, mock }) => {
+      mock.faults.rate = 503;
+      await page.getByRole("button", up).click();
+      await page.locator('[data-delivery="will_be_sent"]').getByText("Will be sent").waitFor();
+      await page.reload();
+      await page.locator('[data-delivery="will_be_sent"]').getByText("Will be sent").waitFor();
+      expect(await page.getByRole("button", up).getAttribute("aria-pressed")).toBe("true");
+      mock.faults.rate = 0;
+      await page.getByText("On the trace").waitFor();
+      expect(new Set(mock.seen.rate.map(({ key }) => key)).size).toBe(1);
+    }));
+
+  it("say that a rating is saved before it is on the trace, and when it failed", () =>
+    withPage(at, async ({ page, mock }) => {
+      mock.faults.waiting = "waiting_for_trace";
+      await page.getByRole("button", up).click();
+      await page.locator('[data-delivery="waiting_for_trace"]').getByText("Saved").waitFor();
+      const [entry] = mock.state.feedback.values();
+      Object.assign(entry ?? {}, { delivery: "failed", delivery_reason: "The trace was deleted." });
+      await page.getByText("Not delivered").waitFor();
+      await page.getByRole("button", { name: "Try again" }).click();
+      await page.getByText("On the trace").waitFor();
+      expect(mock.seen.redeliver).toHaveLength(1);
+    }));
+
+  it("belong to their answer: a sibling has none of its brother's", () =>
+    withPage({}, async ({ page }) => {
+      await ask(page, "Hello");
+      const answer = await settled(page);
+      await answer.getByRole("button", up).click();
+      await page.keyboard.press("Escape");
+      await answer.getByRole("button", { name: "Regenerate" }).click();
+      await page.getByText("2/2").waitFor();
+      await settled(page);
+      expect(await answer.getByRole("button", up).getAttribute("aria-pressed")).toBe("false");
+      await answer.getByRole("button", { name: "Previous version" }).click();
+      await until(() => answer.getByRole("button", up).getAttribute("aria-pressed"), "true");
+    }));
+
+  it("work with the keyboard: the focus goes in, and back on Esc", () =>
+    withPage(at, async ({ page }) => {
+      await page.getByRole("button", down).focus();
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog").waitFor();
+      await until(() => page.evaluate(() => document.activeElement?.textContent), "Inaccurate");
+      await page.keyboard.press("Escape");
+      await until(() => page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Bad response");
+      expect(await page.getByRole("button", down).getAttribute("aria-pressed")).toBe("true");
+    }));
+
+  it("are not there for an imported answer, which says why", () =>
+    withPage({ path: "/c/conv-3" }, async ({ page }) => {
+      const note = page.getByRole("note", { name: /Ratings are off for this answer/ });
+      await note.waitFor();
+      expect(await page.getByRole("group", { name: "Rate this answer" }).count()).toBe(0);
+      expect(await page.getByRole("link", { name: "Open trace" }).count()).toBe(0);
+      await note.focus();
+      await page.getByRole("tooltip").waitFor();
+    }));
+
+  it("offer the deployer's own reasons", () =>
+    withPage(at, async ({ page }) => {
+      await page.getByRole("button", down).click();
+      await page.getByRole("button", { name: "Missing price list" }).waitFor();
+    }));
+});
+
+describe("the trace page", () => {
+  it("waits for the trace, then shows request, answer, spans and the rating", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByRole("button", down).click();
+      await page.getByRole("button", { name: "Incomplete" }).click();
+      await page.getByRole("button", { name: "Send feedback" }).click();
+      await page.getByText("On the trace").waitFor();
+      mock.faults.traceReadyAfter = 2;
+      await page.getByRole("link", { name: "Open trace" }).click();
+      await page.getByText("Waiting for the trace…").waitFor();
+      await page.getByRole("region", { name: "Request", exact: true }).getByText("How do I return an order?").waitFor();
+      const tree = page.getByRole("tree", { name: "Spans" });
+      expect(await tree.getByRole("treeitem").count()).toBe(5);
+      await tree.getByRole("treeitem").first().focus();
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      await page.getByRole("region", { name: "Span details" }).getByText('"temp": 18').waitFor();
+      await page.keyboard.press("Home");
+      await page.keyboard.press("ArrowLeft");
+      expect(await tree.getByRole("treeitem").count()).toBe(1);
+      const feedback = page.getByRole("region", { name: "Feedback", exact: true });
+      for (const text of ["user_feedback", "No", "HUMAN", "Incomplete", "anonymous"]) await feedback.getByText(text).first().waitFor();
+      expect(await page.getByRole("link", { name: "Open in MLflow" }).getAttribute("rel")).toContain("noopener");
+      await page.getByRole("link", { name: "Back to the chat" }).click();
+      await until(() => new URL(page.url()).pathname, "/c/conv-2");
+    }));
+});
