@@ -64,6 +64,33 @@ func TestCheckSeesPlantedViolations(t *testing.T) {
 	}
 }
 
+// TestNoDoorIsLeftOpen: a permission nobody uses lets in something nobody decided on.
+func TestNoDoorIsLeftOpen(t *testing.T) {
+	graph := readGraph(t)
+	used := func(from, to string) bool {
+		for _, pkg := range graph {
+			for _, imp := range pkg.imports {
+				if within(pkg.path, from) && within(imp, to) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for _, edge := range neighbours {
+		if !used(edge.from, edge.to) {
+			t.Errorf("%s no longer imports %s: remove the row", edge.from, edge.to)
+		}
+	}
+	for _, rule := range append(append([]banned{}, imports...), libraries...) {
+		for _, place := range rule.allowed {
+			if !used(place, rule.imp) {
+				t.Errorf("%s no longer imports %s: remove it from the row", place, rule.imp)
+			}
+		}
+	}
+}
+
 func TestEveryRowHasAReason(t *testing.T) {
 	for _, room := range rooms {
 		if room.why == "" {

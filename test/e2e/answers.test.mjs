@@ -77,8 +77,10 @@ describe('answers of real agents', () => {
     assert.equal(message.stopped_by, 'disconnect');
     assert.equal(message.traceId, id);
     assert.ok(message.content.startsWith('You said: '));
-    const rated = await server.rate(id, false);
-    assert.ok([200, 202].includes(rated.status), JSON.stringify(rated.body));
+    const rated = await server.rate(id, false, { rationale: 'too slow for me' });
+    await eventually('delivered', async () => (await server.feedback(rated.body.feedback_id)).delivery === 'delivered', { within: 30_000 });
+    const [trace] = await tracesWithId(EXPERIMENT, id);
+    assert.equal((await assessmentsOf(trace.trace_id))[0].rationale, 'too slow for me');
   });
 
   test('kill -9 in the middle of an answer: it is there afterwards, as failed, with its name, and can be rated', async () => {

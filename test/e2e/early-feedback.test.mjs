@@ -1,7 +1,7 @@
 // A thumb pressed before the trace is there: accepted, kept, delivered.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { assessmentsOf, tracesWithId } from './lib/mlflow.mjs';
+import { MLFLOW, assessmentsOf, tracesWithId } from './lib/mlflow.mjs';
 import { ChatPage, delivery, openBrowser, thumb, visitor } from './lib/page.mjs';
 import { eventually } from './lib/process.mjs';
 import { EXPERIMENT, realConfig } from './lib/setup.mjs';
@@ -64,4 +64,32 @@ describe("feedback before the agent's trace can be found (the client's default e
     await landed(await answer.getAttribute('data-trace-id'));
     await delivery(answer, 'delivered');
   });
+});
+
+test('an agent that never shows a trace: a fallback trace takes the rating, and carries the id as a tag', async (t) => {
+  const silent = `
+  - id: silent
+    protocol: chat_completions
+    url: ${process.env.THUMBPRINT_E2E_MODEL}/invocations
+    model: rules
+    mlflow_experiment_id: "${EXPERIMENT}"
+    trace: {by: agent, give_up_after: 2s}
+`;
+  const server = await Server.start(t, { config: realConfig({ more: silent }) });
+  const answer = await server.ask('silent', 'hello');
+  const rated = await server.rate(answer.id, false, { rationale: 'homeless otherwise' });
+  assert.equal(rated.status, 202, JSON.stringify(rated.body));
+  const feedback = await eventually(
+    'delivered',
+    async () => {
+      const now = await server.feedback(rated.body.feedback_id);
+      return now.delivery === 'delivered' && now;
+    },
+    { within: 30_000 },
+  );
+  assert.deepEqual(await tracesWithId(EXPERIMENT, answer.id), [], 'the field stays free for the agent');
+  const { trace_info: info } = (await (await fetch(`${MLFLOW}/api/3.0/mlflow/traces/${feedback.trace_id}`)).json()).trace;
+  assert.equal(info.tags.client_request_id, answer.id);
+  assert.deepEqual(info.assessments.map((a) => a.rationale), ['homeless otherwise']);
+  assert.match(info.response_preview, /You said: hello/);
 });
