@@ -41,15 +41,12 @@ func (w *Write) normalize() error {
 	if w.Kind == "" {
 		w.Kind = KindFeedback
 	}
-	var value bytes.Buffer
-	if err := json.Compact(&value, w.Value); err != nil {
-		return errs.Wrap(err, errs.Invalid, "The value is not JSON.")
+	value, err := canonical(w.Name, w.Value)
+	if err != nil {
+		return err
 	}
-	w.Value = value.Bytes()
-	if bytes.Contains(w.Value, []byte(`\u0000`)) {
-		return errs.New(errs.Unprocessable, "The value of %q contains a NUL character.", w.Name)
-	}
-	w.Rationale = strings.ReplaceAll(w.Rationale, "\x00", "")
+	w.Value = value
+	w.Rationale = strings.ToValidUTF8(strings.ReplaceAll(w.Rationale, "\x00", ""), "\ufffd")
 	switch {
 	case len(w.Rationale) > MaxRationale:
 		return errs.New(errs.TooLarge, "A comment has up to %d bytes; this one has %d.", MaxRationale, len(w.Rationale))
@@ -64,6 +61,26 @@ func (w *Write) normalize() error {
 		}
 	}
 	return nil
+}
+
+// canonical writes a value as MLflow will have it, so that equal values have
+// equal text: numbers are doubles, texts valid UTF-8.
+func canonical(name string, value json.RawMessage) (json.RawMessage, error) {
+	v, err := decode(value)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Invalid, "The value of %q is not JSON.", clip(name))
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode the value of %q: %w", name, err)
+	}
+	text := bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+	if bytes.Contains(bytes.ReplaceAll(text, []byte(`\\`), nil), []byte(`\u0000`)) {
+		return nil, errs.New(errs.Unprocessable, "The value of %q contains a NUL character.", clip(name))
+	}
+	return text, nil
 }
 
 // checkMetadata keeps callers out of the keys that mean something to MLflow and

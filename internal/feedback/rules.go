@@ -3,11 +3,11 @@ package feedback
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 )
@@ -31,6 +31,7 @@ const (
 	MaxText      = 10_000
 	MaxReasons   = 20 // entries
 	MaxReason    = 100
+	MaxAllReason = 250 // all of one feedback together, with a comma between two
 	MaxMetadata  = 20  // entries
 	MaxMetaValue = 250 // MLflow cuts longer ones in its answers (3.17)
 	MaxSourceID  = 250 // MLflow's column
@@ -94,7 +95,7 @@ func (s Spec) Check(name string, value json.RawMessage, reasons []string) error 
 	}
 	v, err := decode(value)
 	if err != nil {
-		return errs.Wrap(err, errs.Unprocessable, "The value of %q is not JSON we can keep: numbers must be finite.", name)
+		return errs.Wrap(err, errs.Unprocessable, "There is no value for %q, or one we cannot keep: numbers must be finite.", name)
 	}
 	i := slices.IndexFunc(s.Dimensions, func(d Dimension) bool { return d.Name == name })
 	switch {
@@ -219,10 +220,15 @@ func checkReasons(name string, reasons []string) error {
 	if len(reasons) > MaxReasons {
 		return errs.New(errs.Unprocessable, "%q takes up to %d reasons.", name, MaxReasons)
 	}
+	all := -1
 	for _, r := range reasons {
-		if r == "" || len(r) > MaxReason || !utf8.ValidString(r) {
-			return errs.New(errs.Unprocessable, "A reason of %q is text of 1 to %d bytes.", name, MaxReason)
+		if r == "" || len(r) > MaxReason || !printable(r) || strings.Contains(r, ",") {
+			return errs.New(errs.Unprocessable, "A reason of %q is a word or a few, of up to %d bytes, without commas and control characters.", name, MaxReason)
 		}
+		all += len(r) + 1
+	}
+	if all > MaxAllReason { // they share one metadata value in MLflow
+		return errs.New(errs.Unprocessable, "The reasons of %q have more than %d bytes together.", name, MaxAllReason)
 	}
 	return nil
 }
@@ -232,6 +238,9 @@ func decode(value json.RawMessage) (v any, err error) {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	if err := dec.Decode(&v); err != nil {
 		return nil, err
+	}
+	if dec.More() {
+		return nil, errors.New("more than one value")
 	}
 	return v, nil
 }

@@ -13,6 +13,7 @@ type DB struct {
 	dialect Dialect
 	engine  engine
 	log     *slog.Logger
+	hook    func(statement string) error // see Intercept
 }
 
 // engine is how one database engine runs transactions.
@@ -60,7 +61,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 // but not its cancellation: an interrupted statement would undo the work of the
 // others in the same commit. A ctx that is already done is refused.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
-	return db.engine.write(ctx, fn)
+	return db.engine.write(ctx, db.hooked(fn))
 }
 
 // View runs fn in a read-only transaction, which sees one consistent state.
