@@ -78,7 +78,7 @@ export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
         <button
           type="button"
           aria-label={`${t.editComment}: “${state.shown.comment}”`}
-          className="max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
+          className="mx-1 max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
           onClick={(event) => setOpen({ side: state.shown.value ?? false, byKeyboard: event.detail === 0 })}
         >
           “{state.shown.comment}”

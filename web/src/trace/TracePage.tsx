@@ -8,7 +8,7 @@ import { cameFrom, linkTo, placeOf } from "../app/router";
 import { reasonName, useI18n, useT } from "../i18n";
 import { duration } from "../i18n";
 import { pretty } from "../chat/Parts";
-import { CodeBlock, CopyButton } from "../markdown/Markdown";
+import { CodeBlock, CopyButton, Markdown } from "../markdown/Markdown";
 import { Button, IconButton } from "../ui/controls";
 import { SpanDetails } from "./SpanDetails";
 import { SpanTree } from "./SpanTree";
@@ -98,7 +98,7 @@ function Whole({ trace }: { trace: Trace }) {
   return (
     <>
       <Facts trace={trace} />
-      <div className="mt-6 grid items-start gap-4 lg:grid-cols-2">
+      <div className="mt-6 grid gap-4 lg:grid-cols-2">
         <Section title={t.request}>
           <Text value={trace.request_preview} />
         </Section>
@@ -106,24 +106,27 @@ function Whole({ trace }: { trace: Trace }) {
           <Text value={trace.response_preview} />
         </Section>
       </div>
-      <div className="mt-4 grid items-start gap-4 lg:grid-cols-[3fr_2fr]">
-        <Section title={t.spans}>
-          {rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree rows={rows} chosen={row?.span.span_id} onChoose={setChosen} />}
-        </Section>
-        {row && (
-          <Section title={t.spanDetails}>
-            <SpanDetails key={row.span.span_id} span={row.span} />
+      {/* Two columns of their own on a wide page; on a narrow one, details follow the spans. */}
+      <div className="mt-4 flex flex-col gap-4 lg:grid lg:grid-cols-[3fr_2fr] lg:items-start">
+        <div className="contents lg:flex lg:min-w-0 lg:flex-col lg:gap-4">
+          <Section title={t.spans}>
+            {rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree rows={rows} chosen={row?.span.span_id} onChoose={setChosen} />}
           </Section>
-        )}
-      </div>
-      <div className="mt-4 grid items-start gap-4 lg:grid-cols-2">
-        <Section title={t.feedbackHeading}>
-          <Assessments list={trace.assessments ?? []} />
-        </Section>
-        <Section title={t.tagsAndMetadata}>
-          <Table title={t.tags} rows={trace.tags ?? {}} />
-          <Table title={t.metadata} rows={trace.metadata ?? {}} />
-        </Section>
+          <Section title={t.feedbackHeading} className="order-2">
+            <Assessments list={trace.assessments ?? []} />
+          </Section>
+        </div>
+        <div className="contents lg:flex lg:min-w-0 lg:flex-col lg:gap-4">
+          {row && (
+            <Section title={t.spanDetails} className="order-1">
+              <SpanDetails key={row.span.span_id} span={row.span} />
+            </Section>
+          )}
+          <Section title={t.tagsAndMetadata} className="order-3">
+            <Table title={t.tags} rows={trace.tags ?? {}} />
+            <Table title={t.metadata} rows={trace.metadata ?? {}} />
+          </Section>
+        </div>
       </div>
     </>
   );
@@ -164,9 +167,9 @@ function Fact({ name, copy, children }: { name: string; copy?: string; children:
   );
 }
 
-function Section({ title, children }: { title: string; children: ReactNode }) {
+function Section({ title, className = "", children }: { title: string; className?: string; children: ReactNode }) {
   return (
-    <section aria-label={title} className="min-w-0 rounded-l border border-line bg-raised p-4">
+    <section aria-label={title} className={`${className} min-w-0 rounded-l border border-line bg-raised p-4`}>
       <h2 className="mb-3 text-sm font-semibold">{title}</h2>
       {children}
     </section>
@@ -180,8 +183,8 @@ function Text({ value }: { value: string | undefined }) {
   if (text.startsWith("{") || text.startsWith("[")) return <CodeBlock text={text} />;
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div tabIndex={0} role="group" dir="auto" className="max-h-72 overflow-y-auto text-sm whitespace-pre-wrap wrap-anywhere">
-      {text}
+    <div tabIndex={0} role="group" className="prose max-h-80 overflow-y-auto text-sm">
+      <Markdown text={text} />
     </div>
   );
 }
