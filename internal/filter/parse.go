@@ -34,6 +34,7 @@ const (
 const (
 	maxClauses = 100
 	maxLength  = 64 << 10
+	maxTokens  = 5000
 	maxList    = 1000
 )
 
@@ -76,6 +77,9 @@ func parse(s string) ([]comparison, error) {
 	toks := lex(s)
 	if len(toks) == 0 {
 		return nil, invalid("Invalid filter '%s'. Could not be parsed.", s)
+	}
+	if len(toks) > maxTokens {
+		return nil, invalid("The filter string has more than %d words.", maxTokens)
 	}
 	var out []comparison
 	var bad []string

@@ -1,0 +1,191 @@
+package otlp_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi/otlp"
+	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
+)
+
+const request = `{"resourceSpans": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "svc"}}]}, "scopeSpans": [{"spans": [
+ {"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1", "parentSpanId": "00000000000000f0", "name": "llm", "kind": 3,
+  "startTimeUnixNano": "1795377177690000001", "endTimeUnixNano": "1795377177695000002", "status": {"code": 2, "message": "boom"},
+  "attributes": [
+   {"key": "mlflow.traceRequestId", "value": {"stringValue": "\"forged\""}},
+   {"key": "object", "value": {"stringValue": " {\"q\":  [1, 2.50]}"}},
+   {"key": "string", "value": {"stringValue": "\"inner\""}},
+   {"key": "number", "value": {"stringValue": "1"}},
+   {"key": "broken", "value": {"stringValue": "{\"q\": "}},
+   {"key": "int", "value": {"intValue": "9007199254740993"}},
+   {"key": "double", "value": {"doubleValue": 4}},
+   {"key": "bool", "value": {"boolValue": true}},
+   {"key": "none", "value": {}},
+   {"key": "list", "value": {"arrayValue": {"values": [{"stringValue": "{\"not\": \"opened\"}"}, {"kvlistValue": {"values": [{"key": "k", "value": {"intValue": "1"}}]}}]}}},
+   {"key": "text", "value": {"stringValue": "a\u0000b\n<é>"}}],
+  "events": [{"timeUnixNano": "1795377177691000000", "name": "exception", "attributes": [{"key": "exception.type", "value": {"stringValue": "ValueError"}}]}],
+  "links": [{"traceId": "0123456789abcdef0123456789abcde0", "spanId": "00000000000000e1"}]},
+ {"traceId": "", "spanId": "00000000000000f2", "name": "no trace id"}]}]}]}`
+
+func attr(key, value string) tracestore.Attribute {
+	return tracestore.Attribute{Key: key, Value: json.RawMessage(value)}
+}
+
+// TestDecode: JSON, and the same as protobuf.
+func TestDecode(t *testing.T) {
+	want := tracestore.Span{
+		TraceID: "tr-0123456789abcdef0123456789abcdef", ID: "00000000000000f1", ParentID: "00000000000000f0", Name: "llm",
+		Status: tracestore.StatusError, StatusMessage: "boom", StartNS: 1795377177690000001, EndNS: 1795377177695000002,
+		Attributes: []tracestore.Attribute{
+			attr("mlflow.traceRequestId", `"tr-0123456789abcdef0123456789abcdef"`), attr("object", `{"q":  [1, 2.50]}`), attr("string", `"inner"`),
+			attr("number", `"1"`), attr("broken", `"{\"q\": "`), attr("int", "9007199254740993"), attr("double", "4.0"), attr("bool", "true"), attr("none", "null"),
+			attr("list", `["{\"not\": \"opened\"}", {"k": 1}]`), attr("text", `"ab\n<é>"`),
+		},
+		Events:   []tracestore.Event{{Name: "exception", TimeNS: 1795377177691000000, Attributes: []tracestore.Attribute{attr("exception.type", `"ValueError"`)}}},
+		Links:    []tracestore.Link{{TraceID: "0123456789abcdef0123456789abcde0", SpanID: "00000000000000e1", Attributes: []tracestore.Attribute{}}},
+		Resource: []tracestore.Attribute{attr("service.name", `"svc"`)},
+	}
+	var u ptrace.JSONUnmarshaler
+	traces, err := u.UnmarshalTraces([]byte(request))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m ptrace.ProtoMarshaler
+	proto, err := m.MarshalTraces(traces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, decode := range map[string]func() (otlp.Batch, error){
+		"json":     func() (otlp.Batch, error) { return otlp.DecodeJSON([]byte(request)) },
+		"protobuf": func() (otlp.Batch, error) { return otlp.DecodeProto(proto) },
+	} {
+		got, err := decode()
+		if diff := cmp.Diff(otlp.Batch{Spans: []tracestore.Span{want}, Rejected: 1}, got); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for name, body := range map[string]string{
+		"garbage": "\xff\xff", "not an object": "[]", "ids in base64": strings.Replace(request, "00000000000000f1", "AAAAAAAAAPE=", 1),
+		"nested": `{"resourceSpans":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "cut": request[:len(request)-5],
+	} {
+		if _, err := otlp.DecodeJSON([]byte(body)); !errors.Is(err, otlp.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, body := range []string{`{}`, `{"resourceSpans": []}`} {
+		if _, err := otlp.DecodeJSON([]byte(body)); !errors.Is(err, otlp.ErrNoSpans) {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	if _, err := otlp.DecodeProto([]byte("\xff\xff\xff")); !errors.Is(err, otlp.ErrFormat) {
+		t.Errorf("garbage: %v", err)
+	}
+	if b, err := otlp.DecodeJSON([]byte(`{"resourceSpans": [{"scopeSpans": []}]}`)); err != nil || len(b.Spans) != 0 {
+		t.Errorf("empty scopeSpans: %v, %v", b, err)
+	}
+}
+
+// nested returns a request with a value that is depth lists deep.
+func nested(t *testing.T, depth int) []byte {
+	t.Helper()
+	traces := ptrace.NewTraces()
+	sp := traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	sp.SetTraceID(pcommon.TraceID{1})
+	sp.SetSpanID(pcommon.SpanID{1})
+	v := sp.Attributes().PutEmpty("k")
+	for range depth {
+		v = v.SetEmptySlice().AppendEmpty()
+	}
+	var m ptrace.ProtoMarshaler
+	body, err := m.MarshalTraces(traces)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func TestDepth(t *testing.T) {
+	if _, err := otlp.DecodeProto(nested(t, 90)); err != nil {
+		t.Errorf("90 levels: %v", err)
+	}
+	if _, err := otlp.DecodeProto(nested(t, 5000)); !errors.Is(err, otlp.ErrFormat) {
+		t.Errorf("5000 levels: %v", err)
+	}
+}
+
+func TestTranslate(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		in, want []tracestore.Attribute
+	}{
+		{"gen_ai", []tracestore.Attribute{
+			attr("gen_ai.operation.name", `"chat"`), attr("gen_ai.input.messages", `"[{\"role\": \"user\"}]"`), attr("gen_ai.usage.input_tokens", "3"),
+			attr("gen_ai.usage.output_tokens", `"4"`), attr("gen_ai.response.model", `"gpt-x"`), attr("gen_ai.provider.name", `"openai"`),
+		}, []tracestore.Attribute{
+			attr("mlflow.spanType", `"CHAT_MODEL"`), attr("mlflow.spanInputs", `[{"role": "user"}]`),
+			attr("mlflow.chat.tokenUsage", `{"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}`), attr("mlflow.llm.model", `"gpt-x"`), attr("mlflow.llm.provider", `"openai"`),
+		}},
+		{"openinference", []tracestore.Attribute{
+			attr("mlflow.spanType", `"UNKNOWN"`), attr("openinference.span.kind", `"TOOL"`), attr("input.value", `"in"`), attr("output.value", `"out"`), attr("llm.token_count.total", "9"),
+		}, []tracestore.Attribute{attr("mlflow.spanInputs", `"in"`), attr("mlflow.spanOutputs", `"out"`), attr("mlflow.chat.tokenUsage", `{"total_tokens": 9}`)}},
+		{"own attributes win", []tracestore.Attribute{attr("mlflow.spanType", `"AGENT"`), attr("gen_ai.operation.name", `"chat"`), attr("mlflow.spanInputs", `{"model": "m-1"}`), attr("input.value", `"x"`)},
+			[]tracestore.Attribute{attr("mlflow.llm.model", `"m-1"`)}},
+	} {
+		sp := tracestore.Span{TraceID: "tr-1", Attributes: append([]tracestore.Attribute{attr("mlflow.traceRequestId", `"x"`)}, tc.in...)}
+		n := len(sp.Attributes)
+		otlp.Normalize(&sp)
+		if diff := cmp.Diff(tc.want, sp.Attributes[n:]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+	sp := tracestore.Span{TraceID: "tr-1", Events: []tracestore.Event{
+		{Name: "gen_ai.user.message", Attributes: []tracestore.Attribute{attr("content", `"hi"`)}}, {Name: "gen_ai.choice", Attributes: []tracestore.Attribute{attr("content", `"hello"`)}},
+	}, Attributes: []tracestore.Attribute{attr("gen_ai.system", `"x"`)}}
+	otlp.Normalize(&sp)
+	want := []tracestore.Attribute{attr("gen_ai.system", `"x"`), attr("mlflow.traceRequestId", `"tr-1"`),
+		attr("mlflow.spanInputs", `[{"role": "user", "content": "hi"}]`), attr("mlflow.spanOutputs", `[{"role": "assistant", "content": "hello"}]`)}
+	if diff := cmp.Diff(want, sp.Attributes); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// FuzzDecode: no body crashes the decoder, and every value it gives is JSON.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(request), true)
+	var u ptrace.JSONUnmarshaler
+	if traces, err := u.UnmarshalTraces([]byte(request)); err == nil {
+		var m ptrace.ProtoMarshaler
+		if body, err := m.MarshalTraces(traces); err == nil {
+			f.Add(body, false)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte, asJSON bool) {
+		decode := otlp.DecodeProto
+		if asJSON {
+			decode = otlp.DecodeJSON
+		}
+		batch, err := decode(body)
+		if err != nil {
+			return
+		}
+		for _, sp := range batch.Spans {
+			if len(sp.TraceID) != 35 || len(sp.ID) != 16 {
+				t.Fatalf("ids %q %q", sp.TraceID, sp.ID)
+			}
+			for _, a := range sp.Attributes {
+				if !json.Valid(a.Value) {
+					t.Fatalf("attribute %q has value %q", a.Key, a.Value)
+				}
+			}
+		}
+	})
+}
