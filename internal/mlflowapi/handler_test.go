@@ -1,0 +1,418 @@
+package mlflowapi_test
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
+	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
+)
+
+// server is a handler on an empty store.
+func server(t *testing.T, opts ...mlflowapi.Option) http.Handler {
+	t.Helper()
+	return mlflowapi.Handler(tracestore.NewStore(sqldbtest.SQLite(t)), append([]mlflowapi.Option{mlflowapi.WithPatience(0)}, opts...)...)
+}
+
+// call makes a request; headers are pairs of name and value.
+func call(t *testing.T, h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req := httptest.NewRequest(method, target, r)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, req)
+	return rec
+}
+
+const (
+	traceID = "tr-0123456789abcdef0123456789abcdef"
+	span    = `{"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1", "name": "root", "startTimeUnixNano": "1795377177690000000", "endTimeUnixNano": "1795377177695000000",
+		"attributes": [{"key": "mlflow.spanInputs", "value": {"stringValue": "{\"q\": \"hello\"}"}}, {"key": "n", "value": {"intValue": "7"}}, {"key": "d", "value": {"doubleValue": 0.5}}]}`
+	exported = `{"resourceSpans": [{"scopeSpans": [{"spans": [` + span + `]}]}]}`
+	location = `"trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}`
+	start    = `{"trace": {"trace_info": {"trace_id": "` + traceID + `", "client_request_id": "req-1", ` + location + `, "request_time": "2026-01-02T03:04:05.678Z", "execution_duration": "1.500s", "state": "OK"}}}`
+)
+
+// field returns a member of a JSON answer by its path.
+func field(t *testing.T, rec *httptest.ResponseRecorder, path ...string) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil {
+		t.Fatalf("answer %d %q: %v", rec.Code, rec.Body, err)
+	}
+	for _, p := range path {
+		m, _ := v.(map[string]any)
+		v = m[p]
+	}
+	return v
+}
+
+func TestRoutes(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range mlflowapi.Routes() {
+		key := r.Method + " " + r.Path
+		if seen[key] {
+			t.Errorf("%s is there twice", key)
+		}
+		seen[key] = true
+		if r.Permission != mlflowapi.Public && r.Permission != mlflowapi.Read && r.Permission != mlflowapi.Write {
+			t.Errorf("%s has permission %q", key, r.Permission)
+		}
+		if r.Method == http.MethodGet && r.Permission == mlflowapi.Write {
+			t.Errorf("%s only reads", key)
+		}
+	}
+	for _, twin := range []string{"GET /ajax-api/3.0/mlflow/traces/{trace_id}", "GET /version", "POST /v1/traces"} {
+		if !seen[twin] {
+			t.Errorf("no route %s", twin)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	h := server(t)
+	const traces, assessments = "/api/3.0/mlflow/traces", "/api/3.0/mlflow/traces/" + traceID + "/assessments"
+	if rec := call(t, h, "POST", traces, start); rec.Code != 200 {
+		t.Fatalf("start: %s", rec.Body)
+	}
+	feedback := func(inner string) string {
+		return `{"assessment": {"assessment_name": "x", "assessment_id": "a-1", ` + inner + `}}`
+	}
+	if rec := call(t, h, "POST", assessments, feedback(`"feedback": {"value": true}`)); rec.Code != 200 {
+		t.Fatalf("feedback: %s", rec.Body)
+	}
+	info := func(inner string) string { return `{"trace": {"trace_info": {"trace_id": "tr-x", ` + inner + `}}}` }
+	for _, tc := range []struct {
+		name, method, target, body string
+		status                     int
+		code, message              string
+	}{
+		{"no body", "POST", traces + "/search", "{}", 400, "INVALID_PARAMETER_VALUE", "Missing value for required parameter 'locations'."},
+		{"broken JSON", "POST", traces + "/search", "{", 400, "INVALID_PARAMETER_VALUE", "Missing value"},
+		{"body in a string", "POST", traces + "/search", `"{\"locations\": []}"`, 200, "", ""},
+		{"two spellings", "POST", traces + "/search", `{"locations": [], "maxResults": 1, "max_results": 2}`, 400, "INVALID_PARAMETER_VALUE", "same field"},
+		{"too many results", "POST", traces + "/search", `{"locations": [], "max_results": 501}`, 400, "INVALID_PARAMETER_VALUE", "Invalid value 501 for parameter 'max_results' supplied"},
+		{"no results", "POST", traces + "/search", `{"locations": [], "max_results": 0}`, 400, "INVALID_PARAMETER_VALUE", "Invalid value 0 for parameter 'max_results'"},
+		{"experiment of letters", "POST", traces + "/search", `{"locations": [{"mlflow_experiment": {"experiment_id": "abc"}}]}`, 400, "INVALID_PARAMETER_VALUE", "Invalid experiment ID 'abc'"},
+		{"filter of a wrong type", "POST", traces + "/search", `{"locations": [], "filter": 5}`, 400, "INVALID_PARAMETER_VALUE", "Value was of type 'int'"},
+		{"no trace", "POST", traces, "{}", 400, "INVALID_PARAMETER_VALUE", "'trace'"},
+		{"no location", "POST", traces, info(`"state": "OK"`), 400, "INVALID_PARAMETER_VALUE", "experiment_id"},
+		{"location without a type", "POST", traces, info(`"trace_location": {"mlflow_experiment": {"experiment_id": "0"}}`), 400, "INVALID_PARAMETER_VALUE", "Trace location type"},
+		{"time as a number", "POST", traces, info(location + `, "request_time": 1767323045678`), 400, "INVALID_PARAMETER_VALUE", "'request_time'"},
+		{"time that is none", "POST", traces, info(location + `, "request_time": "soon"`), 400, "INVALID_PARAMETER_VALUE", "must be a time"},
+		{"duration that is none", "POST", traces, info(location + `, "execution_duration": "5"`), 400, "INVALID_PARAMETER_VALUE", "must be a duration"},
+		{"metadata as a list", "POST", traces, info(location + `, "trace_metadata": []`), 400, "INVALID_PARAMETER_VALUE", "'trace_metadata'"},
+		{"missing trace", "GET", traces + "/tr-nope", "", 404, "RESOURCE_DOES_NOT_EXIST", "Trace with ID 'tr-nope' not found."},
+		{"missing trace with spans", "GET", traces + "/get?trace_id=tr-nope", "", 404, "RESOURCE_DOES_NOT_EXIST", "Trace with ID tr-nope is not found."},
+		{"trace without spans", "GET", traces + "/get?trace_id=" + traceID, "", 404, "RESOURCE_DOES_NOT_EXIST", "not fully exported yet"},
+		{"trace without spans, partial", "GET", traces + "/get?allow_partial=True&trace_id=" + traceID, "", 200, "", ""},
+		{"partial that is no boolean", "GET", traces + "/get?allow_partial=1&trace_id=" + traceID, "", 400, "INVALID_PARAMETER_VALUE", "Invalid boolean value: 1"},
+		{"batch with a trace without spans", "GET", traces + "/batchGet?trace_ids=" + traceID, "", 200, "", ""},
+		{"empty batch", "GET", traces + "/batchGet", "", 400, "INVALID_PARAMETER_VALUE", "'trace_ids'"},
+		{"no assessment", "POST", assessments, "{}", 400, "INVALID_PARAMETER_VALUE", "'assessment'"},
+		{"assessment of nothing", "POST", assessments, feedback(`"valid": true`), 400, "INVALID_PARAMETER_VALUE", "Unknown assessment type: None"},
+		{"same id again", "POST", assessments, feedback(`"feedback": {"value": true}`), 500, "INTERNAL_ERROR", "due to a constraint violation."},
+		{"number out of range", "POST", assessments, feedback(`"feedback": {"value": 1e400}`), 400, "INVALID_PARAMETER_VALUE", "JSON value"},
+		{"expectation of null", "POST", assessments, feedback(`"expectation": {"value": null}`), 400, "INVALID_PARAMETER_VALUE", "None"},
+		{"other serialization", "POST", assessments, feedback(`"expectation": {"serialized_value": {"serialization_format": "XML", "value": "x"}}`), 400, "INVALID_PARAMETER_VALUE", "XML"},
+		{"serialized nonsense", "POST", assessments, feedback(`"expectation": {"serialized_value": {"serialization_format": "JSON_FORMAT", "value": "{"}}`), 400, "INVALID_PARAMETER_VALUE", "not valid JSON"},
+		{"no mask", "PATCH", assessments + "/a-1", feedback(`"feedback": {"value": false}`), 400, "INVALID_PARAMETER_VALUE", "'update_mask'"},
+		{"other kind", "PATCH", assessments + "/a-1", `{"assessment": {"expectation": {"value": 1}}, "update_mask": "expectation"}`, 400, "INVALID_PARAMETER_VALUE", "Cannot update expectation value"},
+		{"delete what is not there", "DELETE", assessments + "/a-nope", "", 200, "", ""},
+		{"tag without a key", "PATCH", "/api/2.0/mlflow/traces/" + traceID + "/tags", `{"value": "x"}`, 400, "INVALID_PARAMETER_VALUE", "'key'"},
+		{"tag that is no string", "PATCH", "/api/2.0/mlflow/traces/" + traceID + "/tags", `{"key": "k", "value": 5}`, 400, "INVALID_PARAMETER_VALUE", "'value'"},
+		{"immutable tag", "PATCH", "/api/2.0/mlflow/traces/" + traceID + "/tags", `{"key": "mlflow.trace.spansLocation", "value": "x"}`, 400, "INVALID_PARAMETER_VALUE", "immutable"},
+		{"tag of a missing trace", "PATCH", "/api/3.0/mlflow/traces/tr-nope/tags", `{"key": "k", "value": "v"}`, 404, "RESOURCE_DOES_NOT_EXIST", "tr-nope"},
+		{"delete nothing", "POST", "/api/2.0/mlflow/traces/delete-traces", `{"experiment_id": "0"}`, 400, "INVALID_PARAMETER_VALUE", "Either"},
+		{"search of no experiments", "POST", "/api/2.0/mlflow/experiments/search", `{}`, 400, "INVALID_PARAMETER_VALUE", "Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer"},
+		{"metric of nothing", "POST", traces + "/metrics", `{"experiment_ids": ["0"], "view_type": "TRACES"}`, 400, "INVALID_PARAMETER_VALUE", "'metric_name'"},
+		{"artifact of no trace", "GET", "/api/2.0/mlflow-artifacts/artifacts/1/run/model.bin", "", 404, "RESOURCE_DOES_NOT_EXIST", "model.bin"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			rec := call(t, h, tc.method, tc.target, tc.body)
+			if rec.Code != tc.status {
+				t.Fatalf("status %d, want %d: %s", rec.Code, tc.status, rec.Body)
+			}
+			if tc.code == "" {
+				return
+			}
+			message, _ := field(t, rec, "message").(string)
+			if field(t, rec, "error_code") != tc.code || !strings.Contains(message, tc.message) {
+				t.Errorf("answer %s", rec.Body)
+			}
+		})
+	}
+}
+
+func TestContentType(t *testing.T) {
+	h := server(t)
+	for _, tc := range []struct {
+		header, want string
+	}{{"", "Content-Type header is missing."}, {"text/plain", "must be one of ['application/json']"}} {
+		rec := call(t, h, "POST", "/api/3.0/mlflow/traces/search", "{}", "Content-Type", tc.header)
+		if message, _ := field(t, rec, "message").(string); rec.Code != 400 || !strings.Contains(message, tc.want) {
+			t.Errorf("%q: %d %s", tc.header, rec.Code, rec.Body)
+		}
+	}
+	if rec := call(t, h, "POST", "/api/3.0/mlflow/traces/search", `{"locations": []}`, "Content-Type", "application/json; charset=utf-8"); rec.Code != 200 {
+		t.Errorf("with a charset: %s", rec.Body)
+	}
+}
+
+// TestLeniency: what MLflow takes, and what it drops without a word.
+func TestLeniency(t *testing.T) {
+	h := server(t)
+	body := `{"trace": {"traceInfo": {"traceId": "` + traceID + `", "clientRequestId": "req-1", "unknown": [1], "traceLocation": {"type": "MLFLOW_EXPERIMENT", "mlflowExperiment": {"experimentId": "0"}},
+		"traceMetadata": {"a": 1, "b": true, "c": null, "d": "x"}, "state": "nonsense", "assessments": [{"assessmentName": "n", "feedback": {"value": [4, {"x": 2}]}}]}}}`
+	rec := call(t, h, "POST", "/ajax-api/3.0/mlflow/traces", body)
+	got, _ := field(t, rec, "trace", "trace_info").(map[string]any)
+	want := map[string]any{"a": "1", "b": "true", "d": "x", "mlflow.trace.infoFinalized": "true"}
+	if diff := cmp.Diff(want, got["trace_metadata"]); diff != "" || got["client_request_id"] != "req-1" || got["state"] != "STATE_UNSPECIFIED" {
+		t.Errorf("%s\n(-want +got):\n%s", rec.Body, diff)
+	}
+	if !strings.Contains(rec.Body.String(), `"value":[4.0,{"x":2.0}]`) {
+		t.Errorf("numbers are not doubles: %s", rec.Body)
+	}
+	if rec := call(t, h, "PATCH", "/api/3.0/mlflow/traces/"+traceID+"/tags", `{"key": "k"}`); rec.Code != 200 {
+		t.Errorf("a tag without a value: %s", rec.Body)
+	}
+}
+
+// TestUpdateMask: snake_case names and lists, which MLflow ignores, work.
+func TestUpdateMask(t *testing.T) {
+	h := server(t)
+	call(t, h, "POST", "/api/3.0/mlflow/traces", start)
+	for name, mask := range map[string]string{
+		"camelCase": `"assessmentName,feedback"`, "snake_case": `"assessment_name, feedback"`, "list": `["assessment_name", "feedback"]`, "object": `{"paths": ["assessment_name", "feedback"]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := "/api/3.0/mlflow/traces/" + traceID + "/assessments"
+			call(t, h, "POST", path, `{"assessment": {"assessment_id": "a-`+name+`", "assessment_name": "x", "feedback": {"value": null, "error": {"error_code": "E"}}}}`)
+			rec := call(t, h, "PATCH", path+"/a-"+name, `{"assessment": {"assessment_name": "y", "feedback": {"value": "up"}, "rationale": "not in the mask"}, "update_mask": `+mask+`}`)
+			got, _ := field(t, rec, "assessment").(map[string]any)
+			if diff := cmp.Diff(map[string]any{"value": "up"}, got["feedback"]); diff != "" || got["assessment_name"] != "y" || got["rationale"] != nil {
+				t.Errorf("%s", rec.Body)
+			}
+		})
+	}
+}
+
+func packed(t *testing.T, pack func(io.Writer) io.WriteCloser, body []byte) string {
+	t.Helper()
+	var buf bytes.Buffer
+	w := pack(&buf)
+	if _, err := w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.String()
+}
+
+func TestExport(t *testing.T) {
+	gz := func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }
+	zl := func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }
+	raw := func(w io.Writer) io.WriteCloser {
+		f, err := flate.NewWriter(w, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	noID := strings.Replace(exported, `[`+span, `[{"spanId": "00000000000000f9", "name": "no trace id"}, `+span, 1)
+	h := server(t, mlflowapi.WithMaxSpanBody(1<<20))
+	for _, tc := range []struct {
+		name, body, kind, encoding, experiment string
+		status                                 int
+		want                                   string
+	}{
+		{"json", exported, "application/json; charset=utf-8", "", "0", 200, ""},
+		{"gzip", packed(t, gz, []byte(exported)), "application/json", "gzip", "0", 200, ""},
+		{"deflate", packed(t, zl, []byte(exported)), "application/json", "deflate", "0", 200, ""},
+		{"raw deflate", packed(t, raw, []byte(exported)), "application/json", "deflate", "0", 200, ""},
+		{"one bad span of two", noID, "application/json", "", "0", 200, "left out"},
+		{"only a bad span", strings.Replace(exported, "0123456789abcdef0123456789abcdef", "", 1), "application/json", "", "0", 422, "Cannot convert OpenTelemetry span to MLflow span"},
+		{"no experiment", exported, "application/json", "", "", 422, `"loc":["header","x-mlflow-experiment-id"]`},
+		{"missing experiment", exported, "application/json", "", "99999", 404, "No Experiment with id=99999 exists"},
+		{"experiment of letters", exported, "application/json", "", "abc", 400, "Invalid experiment ID 'abc'"},
+		{"text", exported, "text/plain", "", "0", 400, "Invalid Content-Type: text/plain. Expected: application/x-protobuf or application/json"},
+		{"zstd", exported, "application/json", "zstd", "0", 400, "Unsupported Content-Encoding: zstd"},
+		{"not gzip", exported, "application/json", "gzip", "0", 400, "Failed to decompress gzip payload"},
+		{"garbage", "\xff\xff", "application/x-protobuf", "", "0", 400, `{"detail":"Invalid OpenTelemetry format"}`},
+		{"nothing", "{}", "application/json", "", "0", 400, "Invalid OpenTelemetry format - no spans found"},
+		{"bomb", packed(t, gz, make([]byte, 64<<20)), "application/x-protobuf", "gzip", "0", 413, "larger than 1048576 bytes when decompressed"},
+		{"large", strings.Repeat(" ", 2<<20), "application/json", "", "0", 413, "larger than 1048576 bytes"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			rec := call(t, h, "POST", "/v1/traces", tc.body, "Content-Type", tc.kind, "Content-Encoding", tc.encoding, "X-Mlflow-Experiment-Id", tc.experiment)
+			if rec.Code != tc.status || !strings.Contains(rec.Body.String(), tc.want) {
+				t.Fatalf("%d %s", rec.Code, rec.Body)
+			}
+			if tc.status == 200 && rec.Header().Get("Content-Type") != "application/x-protobuf" {
+				t.Errorf("content type %q", rec.Header().Get("Content-Type"))
+			}
+		})
+	}
+	rec := call(t, h, "GET", "/api/3.0/mlflow/traces/get?trace_id="+traceID, "")
+	want := `"spans":[{"trace_id":"ASNFZ4mrze8BI0VniavN7w==","span_id":"AAAAAAAAAPE=","name":"root","start_time_unix_nano":1795377177690000000,"end_time_unix_nano":1795377177695000000,` +
+		`"attributes":[{"key":"mlflow.spanInputs","value":{"kvlist_value":{"values":[{"key":"q","value":{"string_value":"hello"}}]}}},{"key":"n","value":{"int_value":7}},{"key":"d","value":{"double_value":0.5}},` +
+		`{"key":"mlflow.traceRequestId","value":{"string_value":"` + traceID + `"}}],"status":{"code":"STATUS_CODE_UNSET"}}]`
+	if !strings.Contains(rec.Body.String(), want) {
+		t.Errorf("got  %s\nwant %s", rec.Body, want)
+	}
+}
+
+// TestSpansFile: a client that knows no OTLP uploads a file; its spans are then
+// spans like any others, and the file can be read again.
+func TestSpansFile(t *testing.T) {
+	h := server(t)
+	call(t, h, "POST", "/api/3.0/mlflow/traces", start)
+	const path = "/api/2.0/mlflow-artifacts/artifacts/0/traces/" + traceID + "/artifacts/traces.json"
+	file := `{"spans":[{"span_id":"hfXb3X4GXtI=","parent_span_id":null,"trace_id":"ASNFZ4mrze8BI0VniavN7w==","name":"agent","start_time_unix_nano":1795380133989518304,"end_time_unix_nano":1795380134014504814,` +
+		`"events":[{"name":"e","time_unix_nano":5,"attributes":{"n":1}}],"status":{"code":"STATUS_CODE_OK","message":""},` +
+		`"attributes":{"mlflow.spanInputs":"{\"q\": 1}","mlflow.spanType":"\"AGENT\"","mlflow.traceRequestId":"\"` + traceID + `\""},"links":[]}]}`
+	if rec := call(t, h, "GET", path, ""); rec.Code != 404 {
+		t.Errorf("before: %d", rec.Code)
+	}
+	if rec := call(t, h, "PUT", path, file, "Content-Type", "text/plain"); rec.Code != 200 {
+		t.Fatalf("put: %s", rec.Body)
+	}
+	rec := call(t, h, "GET", path, "")
+	var got, want any
+	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(file), &want); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("file (-put +got):\n%s", diff)
+	}
+	if rec := call(t, h, "GET", "/api/3.0/mlflow/traces/get?trace_id="+traceID, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"int_value":1`) {
+		t.Errorf("as spans: %s", rec.Body)
+	}
+	if rec := call(t, h, "GET", "/ajax-api/3.0/mlflow/get-trace-artifact?request_id="+traceID, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"agent"`) {
+		t.Errorf("for the web pages: %s", rec.Body)
+	}
+	if rec := call(t, h, "PUT", path, "not JSON", "Content-Type", "text/plain"); rec.Code != 400 {
+		t.Errorf("nonsense: %d", rec.Code)
+	}
+}
+
+// TestWaitsForSpans: a reader that comes between a trace's info and its spans
+// gets both.
+func TestWaitsForSpans(t *testing.T) {
+	h := server(t, mlflowapi.WithPatience(time.Minute))
+	call(t, h, "POST", "/api/3.0/mlflow/traces", start)
+	got := make(chan *httptest.ResponseRecorder)
+	go func() {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest("GET", "/api/3.0/mlflow/traces/get?trace_id="+traceID, nil))
+		got <- rec
+	}()
+	call(t, h, "POST", "/v1/traces", exported, "X-Mlflow-Experiment-Id", "0")
+	if rec := <-got; rec.Code != 200 || !strings.Contains(rec.Body.String(), `"spans"`) {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+// TestDeepValue: a value that Python's reader could not follow is a string of
+// JSON in the answer, so that the rest of the trace can be read.
+func TestDeepValue(t *testing.T) {
+	h := server(t)
+	deep := strings.Repeat("[", 60) + strings.Repeat("]", 60)
+	body := strings.Replace(exported, `{\"q\": \"hello\"}`, deep, 1)
+	if rec := call(t, h, "POST", "/v1/traces", body, "X-Mlflow-Experiment-Id", "0"); rec.Code != 200 {
+		t.Fatalf("%s", rec.Body)
+	}
+	rec := call(t, h, "GET", "/api/3.0/mlflow/traces/get?trace_id="+traceID, "")
+	if n := strings.Count(rec.Body.String(), "array_value"); n == 0 || n > 30 || !strings.Contains(rec.Body.String(), `{"string_value":"[[[`) {
+		t.Errorf("%d levels: %.300s", n, rec.Body)
+	}
+}
+
+func TestBodyLimit(t *testing.T) {
+	h := server(t, mlflowapi.WithMaxBody(100))
+	if rec := call(t, h, "POST", "/api/3.0/mlflow/traces/search", `{"filter": "`+strings.Repeat("x", 200)+`"}`); rec.Code != 413 {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+// TestEscapedTraceID: ids are opaque and may hold slashes.
+func TestEscapedTraceID(t *testing.T) {
+	h := server(t)
+	body := strings.Replace(start, traceID, "trace:/cat.schema/0123", 1)
+	if rec := call(t, h, "POST", "/api/3.0/mlflow/traces", body); rec.Code != 200 {
+		t.Fatalf("%s", rec.Body)
+	}
+	if rec := call(t, h, "GET", "/api/3.0/mlflow/traces/trace:%2Fcat.schema%2F0123", ""); rec.Code != 200 {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+func TestExperiments(t *testing.T) {
+	h := server(t)
+	const base = "/api/2.0/mlflow/experiments/"
+	rec := call(t, h, "POST", base+"create", `{"name": "exp", "tags": [{"key": "k", "value": "v"}]}`)
+	id, _ := field(t, rec, "experiment_id").(string)
+	if id != "1" {
+		t.Fatalf("created %s", rec.Body)
+	}
+	for _, step := range []struct{ path, body string }{
+		{"set-experiment-tag", `{"experiment_id": "1", "key": "k2", "value": "v2"}`}, {"update", `{"experiment_id": "1", "new_name": "renamed"}`}, {"delete", `{"experiment_id": "1"}`},
+	} {
+		if rec := call(t, h, "POST", base+step.path, step.body); rec.Code != 200 || strings.TrimSpace(rec.Body.String()) != "{}" {
+			t.Errorf("%s: %d %s", step.path, rec.Code, rec.Body)
+		}
+	}
+	rec = call(t, h, "GET", base+"get-by-name?experiment_name=renamed", "")
+	got, _ := field(t, rec, "experiment").(map[string]any)
+	tags := []any{map[string]any{"key": "k", "value": "v"}, map[string]any{"key": "k2", "value": "v2"}}
+	if diff := cmp.Diff(tags, got["tags"]); diff != "" || got["lifecycle_stage"] != "deleted" {
+		t.Errorf("deleted: %s", rec.Body)
+	}
+	if rec := call(t, h, "POST", base+"create", `{"name": "renamed"}`); field(t, rec, "error_code") != "RESOURCE_ALREADY_EXISTS" || rec.Code != 400 {
+		t.Errorf("name of a deleted one: %s", rec.Body)
+	}
+	if rec := call(t, h, "POST", "/api/3.0/mlflow/traces", strings.Replace(start, `"experiment_id": "0"`, `"experiment_id": "1"`, 1)); rec.Code != 400 {
+		t.Errorf("trace into a deleted one: %s", rec.Body)
+	}
+	for view, want := range map[string]int{"ACTIVE_ONLY": 1, "DELETED_ONLY": 1, "ALL": 2} {
+		rec := call(t, h, "POST", base+"search", `{"max_results": 10, "view_type": "`+view+`"}`)
+		if list, _ := field(t, rec, "experiments").([]any); len(list) != want {
+			t.Errorf("%s: %s", view, rec.Body)
+		}
+	}
+	first := call(t, h, "POST", base+"search", `{"max_results": 1, "view_type": "ALL", "order_by": ["name ASC"]}`)
+	token, _ := field(t, first, "next_page_token").(string)
+	second := call(t, h, "GET", base+"search?max_results=1&view_type=ALL&order_by=name+ASC&page_token="+token, "")
+	if list, _ := field(t, second, "experiments").([]any); len(list) != 1 || list[0].(map[string]any)["name"] != "renamed" || field(t, second, "next_page_token") != nil {
+		t.Errorf("second page: %s", second.Body)
+	}
+	call(t, h, "POST", base+"restore", `{"experiment_id": "1"}`)
+	if rec := call(t, h, "GET", base+"get?experiment_id=1", ""); !strings.Contains(rec.Body.String(), `"lifecycle_stage":"active"`) {
+		t.Errorf("restored: %s", rec.Body)
+	}
+}
