@@ -35,6 +35,9 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	if path == "" || path == ":memory:" {
 		return nil, errors.New("an in-memory database would lose every rating; give a file")
 	}
+	if err := registerRegexp(); err != nil {
+		return nil, fmt.Errorf("register REGEXP: %w", err)
+	}
 	if err := touchPrivate(path); err != nil {
 		return nil, err
 	}
