@@ -75,11 +75,13 @@ type AssessmentError struct {
 // AssessmentPatch says what UpdateAssessment changes: what is not nil. Source,
 // span and times of an assessment never change.
 type AssessmentPatch struct {
-	Name        *string
-	Feedback    *any // new value of a feedback; also clears its Error
-	Expectation *any // new value of an expectation
-	Rationale   *string
-	Metadata    map[string]string // merged into what is there: a key cannot be removed
+	Name     *string
+	Feedback *any // new value of a feedback; without FeedbackError also clears its Error
+	// FeedbackError is why there is no value; it needs Feedback.
+	FeedbackError *AssessmentError
+	Expectation   *any // new value of an expectation
+	Rationale     *string
+	Metadata      map[string]string // merged into what is there: a key cannot be removed
 }
 
 // AssessmentID derives an assessment id from what makes the assessment the same
@@ -103,7 +105,7 @@ func AssessmentID(parts ...string) string {
 // ErrAlreadyExists. Without an ID a repeat makes a second assessment. A trace
 // that does not exist yet is ErrNotFound.
 func (c *Client) CreateAssessment(ctx context.Context, traceID string, a Assessment) (*Assessment, error) {
-	path, err := tracePath(traceID, "/assessments")
+	r, err := c.route(traceID, "/assessments")
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +117,7 @@ func (c *Client) CreateAssessment(ctx context.Context, traceID string, a Assessm
 	if err := checkAssessment(a); err != nil {
 		return nil, err
 	}
-	out, err := c.assessment(ctx, call{method: http.MethodPost, path: path, body: wrapped{Assessment: a}})
+	out, err := c.assessment(ctx, r, http.MethodPost, a, nil)
 	if e, ok := errors.AsType[*APIError](err); ok && constraintViolation(e) {
 		e.kind = ErrAlreadyExists
 	}
@@ -156,17 +158,31 @@ func constraintViolation(e *APIError) bool {
 		strings.Contains(e.Message, "constraint violation")
 }
 
-// wrapped is the body of requests and answers about one assessment.
-type wrapped struct {
-	Assessment any    `json:"assessment"`
-	UpdateMask string `json:"update_mask,omitempty"`
-}
-
-func (c *Client) assessment(ctx context.Context, rq call) (*Assessment, error) {
+// assessment makes a request about one assessment. In experiments bodies and
+// answers are wrapped and the mask of an update is a protobuf FieldMask in JSON:
+// camelCase, joined by commas; MLflow answers 200 to any other form and changes
+// nothing. In Unity Catalog nothing is wrapped and the mask is in the query.
+func (c *Client) assessment(ctx context.Context, r traceRoute, method string, body any, mask []string) (*Assessment, error) {
+	type wrapped struct {
+		Assessment any    `json:"assessment"`
+		UpdateMask string `json:"update_mask,omitempty"`
+	}
+	rq := call{method: method, path: r.path, query: r.query, body: body}
 	var out struct {
 		Assessment *Assessment `json:"assessment"`
 	}
-	if err := c.do(ctx, rq, &out); err != nil {
+	var into any = &out
+	switch fields := strings.Join(mask, ","); {
+	case r.unity:
+		out.Assessment = new(Assessment)
+		into = out.Assessment
+		if mask != nil {
+			rq.query.Set("update_mask", strings.ReplaceAll(fields, "assessmentName", "assessment_name"))
+		}
+	case body != nil:
+		rq.body = wrapped{Assessment: body, UpdateMask: fields}
+	}
+	if err := c.do(ctx, rq, into); err != nil {
 		return nil, err
 	}
 	if out.Assessment == nil {
@@ -175,29 +191,31 @@ func (c *Client) assessment(ctx context.Context, rq call) (*Assessment, error) {
 	return out.Assessment, nil
 }
 
-// assessmentPath returns the path of one assessment.
-func assessmentPath(traceID, id string) (string, error) {
+// assessmentRoute returns the address of one assessment.
+func (c *Client) assessmentRoute(traceID, id string) (traceRoute, error) {
 	if id == "" || id == "." || id == ".." {
-		return "", invalidf("assessment id %q", id)
+		return traceRoute{}, invalidf("assessment id %q", id)
 	}
-	return tracePath(traceID, "/assessments/"+url.PathEscape(id))
+	return c.route(traceID, "/assessments/"+url.PathEscape(id))
 }
 
 // Assessment returns one assessment of a trace.
 func (c *Client) Assessment(ctx context.Context, traceID, id string) (*Assessment, error) {
-	path, err := assessmentPath(traceID, id)
+	r, err := c.assessmentRoute(traceID, id)
 	if err != nil {
 		return nil, err
 	}
-	query := url.Values{"trace_id": {traceID}, "assessment_id": {id}}
-	return c.assessment(ctx, call{method: http.MethodGet, path: path, query: query})
+	if !r.unity {
+		r.query = url.Values{"trace_id": {traceID}, "assessment_id": {id}}
+	}
+	return c.assessment(ctx, r, http.MethodGet, nil, nil)
 }
 
 // UpdateAssessment changes an assessment and returns it as stored. Repeating it
 // changes nothing but LastUpdateTime. A feedback cannot become an expectation:
 // that, and an empty patch, is ErrInvalid.
 func (c *Client) UpdateAssessment(ctx context.Context, traceID, id string, p AssessmentPatch) (*Assessment, error) {
-	path, err := assessmentPath(traceID, id)
+	r, err := c.assessmentRoute(traceID, id)
 	if err != nil {
 		return nil, err
 	}
@@ -205,21 +223,22 @@ func (c *Client) UpdateAssessment(ctx context.Context, traceID, id string, p Ass
 	if err != nil {
 		return nil, err
 	}
-	w.ID, w.TraceID = id, traceID
-	// The mask is a protobuf FieldMask in JSON: camelCase, joined by commas. MLflow
-	// answers 200 to any other form and changes nothing.
-	body := wrapped{Assessment: w, UpdateMask: strings.Join(mask, ",")}
-	return c.assessment(ctx, call{method: http.MethodPatch, path: path, body: body})
+	w.ID = id
+	w.locate(traceID)
+	return c.assessment(ctx, r, http.MethodPatch, w, mask)
 }
 
 // DeleteAssessment removes an assessment. It is idempotent: an assessment or
 // trace that is not there is no error. Deleting one that overrides another makes
 // that one valid again.
 func (c *Client) DeleteAssessment(ctx context.Context, traceID, id string) error {
-	path, err := assessmentPath(traceID, id)
+	r, err := c.assessmentRoute(traceID, id)
 	if err != nil {
 		return err
 	}
-	body := map[string]string{"trace_id": traceID, "assessment_id": id}
-	return c.do(ctx, call{method: http.MethodDelete, path: path, body: body}, nil)
+	rq := call{method: http.MethodDelete, path: r.path, query: r.query}
+	if !r.unity {
+		rq.body = map[string]string{"trace_id": traceID, "assessment_id": id}
+	}
+	return c.do(ctx, rq, nil)
 }

@@ -13,6 +13,7 @@ type wireAssessment struct {
 	ID             string            `json:"assessment_id,omitempty"`
 	Name           string            `json:"assessment_name,omitempty"`
 	TraceID        string            `json:"trace_id,omitempty"`
+	Location       *wireLocation     `json:"trace_location,omitempty"` // in Unity Catalog
 	SpanID         string            `json:"span_id,omitempty"`
 	Source         *wireSource       `json:"source,omitempty"`
 	CreateTime     string            `json:"create_time,omitempty"`
@@ -54,10 +55,11 @@ type wireIssue struct {
 // express, such as NaN.
 func (a Assessment) MarshalJSON() ([]byte, error) {
 	w := wireAssessment{
-		ID: a.ID, Name: a.Name, TraceID: a.TraceID, SpanID: a.SpanID,
+		ID: a.ID, Name: a.Name, SpanID: a.SpanID,
 		CreateTime: formatTime(a.CreateTime), LastUpdateTime: formatTime(a.LastUpdateTime),
 		Metadata: a.Metadata, Overrides: a.Overrides,
 	}
+	w.locate(a.TraceID)
 	if a.Source != (Source{}) {
 		w.Source = &wireSource{Type: a.Source.Type, ID: a.Source.ID}
 	}
@@ -66,6 +68,15 @@ func (a Assessment) MarshalJSON() ([]byte, error) {
 	}
 	w.Valid = &a.Valid
 	return w.marshalValue(a.Kind, a.Value, a.Error)
+}
+
+// locate says which trace it is about.
+func (w *wireAssessment) locate(traceID string) {
+	loc, id, unity := splitUnityID(traceID)
+	w.TraceID = id
+	if unity {
+		w.Location = loc.wire()
+	}
 }
 
 func (w *wireAssessment) marshalValue(kind AssessmentKind, value any, fail *AssessmentError) ([]byte, error) {
@@ -109,7 +120,7 @@ func (a *Assessment) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*a = Assessment{
-		ID: w.ID, Name: w.Name, TraceID: w.TraceID, SpanID: w.SpanID,
+		ID: w.ID, Name: w.Name, TraceID: w.Location.traceID(w.TraceID), SpanID: w.SpanID,
 		Metadata: w.Metadata, Overrides: w.Overrides,
 		Valid: w.Valid == nil || *w.Valid, // absent means true to MLflow's client
 	}
@@ -157,7 +168,7 @@ func (p AssessmentPatch) wire() (w *wireAssessment, mask []string, err error) {
 		mask = append(mask, "assessmentName")
 	}
 	if p.Feedback != nil {
-		w.Feedback = &wireFeedback{Value: *p.Feedback}
+		w.Feedback = &wireFeedback{Value: *p.Feedback, Error: p.FeedbackError}
 		mask = append(mask, "feedback")
 	}
 	if p.Expectation != nil {

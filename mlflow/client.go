@@ -24,6 +24,7 @@ type Client struct {
 	header      http.Header
 	authorize   func(ctx context.Context, r *http.Request) error
 	maxResponse int64
+	warehouse   string // of Databricks, for traces in Unity Catalog
 	log         *slog.Logger
 }
 
@@ -33,6 +34,7 @@ const (
 	defaultTimeout     = 60 * time.Second
 	defaultMaxResponse = 64 << 20
 	idleConnsPerHost   = 32 // the default of 2 makes a busy client reconnect all the time
+	workspaceHeader    = "X-Mlflow-Workspace"
 )
 
 // An Option changes how New builds a Client.
@@ -46,6 +48,7 @@ type options struct {
 	header      http.Header
 	userAgent   string
 	maxResponse int64
+	warehouse   string
 	log         *slog.Logger
 	getenv      func(string) string
 }
@@ -53,7 +56,7 @@ type options struct {
 // WithTrackingURI sets the server's address, for example http://127.0.0.1:5000 or
 // https://host/mlflow; a path is kept as a prefix of every request. It beats
 // MLFLOW_TRACKING_URI. A user and password in it are used for basic
-// authentication.
+// authentication. "databricks" means the workspace that DATABRICKS_HOST names.
 func WithTrackingURI(uri string) Option { return func(o *options) { o.trackingURI = uri } }
 
 // WithHTTPClient sets the HTTP client, for TLS settings, proxies, time limits, or
@@ -71,9 +74,18 @@ func WithBasicAuth(username, password string) Option {
 	return func(o *options) { o.user = url.UserPassword(username, password) }
 }
 
-// WithHeader adds a header to every request, for example X-MLFLOW-WORKSPACE
-// (which a server without workspaces answers with an error) or one that a proxy
-// wants. It can be given several times.
+// WithWorkspace names the workspace that every request is about; it beats
+// MLFLOW_WORKSPACE. A server without workspaces answers ErrUnsupported to any
+// name, so leave it out there.
+func WithWorkspace(name string) Option { return WithHeader(workspaceHeader, name) }
+
+// WithSQLWarehouse names the Databricks SQL warehouse that reads and writes traces
+// in Unity Catalog (ids that begin with "trace:/"). It beats
+// MLFLOW_TRACING_SQL_WAREHOUSE_ID.
+func WithSQLWarehouse(id string) Option { return func(o *options) { o.warehouse = id } }
+
+// WithHeader adds a header to every request, for example one that a proxy wants.
+// It can be given several times.
 func WithHeader(key, value string) Option {
 	return func(o *options) { o.header.Add(key, value) }
 }
@@ -97,9 +109,11 @@ func WithGetenv(getenv func(key string) string) Option {
 
 // New returns a client. What the options do not say comes from the environment,
 // as in MLflow's Python client: MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and
-// MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_WORKSPACE. Where both
-// kinds of credentials are set, basic authentication wins. New makes no request;
-// it fails when no http:// or https:// address is known.
+// MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN, MLFLOW_WORKSPACE,
+// MLFLOW_TRACING_SQL_WAREHOUSE_ID, and DATABRICKS_HOST and DATABRICKS_TOKEN when
+// the address is "databricks". Where both kinds of credentials are set, basic
+// authentication wins. New makes no request; it fails when no http:// or https://
+// address is known.
 func New(opts ...Option) (*Client, error) {
 	o := options{
 		header:      http.Header{},
@@ -114,13 +128,21 @@ func New(opts ...Option) (*Client, error) {
 	if o.trackingURI == "" {
 		o.trackingURI = o.getenv("MLFLOW_TRACKING_URI")
 	}
+	if o.trackingURI == databricksURI {
+		if err := o.databricks(); err != nil {
+			return nil, err
+		}
+	}
 	base, inURI, err := parseTrackingURI(o.trackingURI)
 	if err != nil {
 		return nil, err
 	}
 	o.header.Set("User-Agent", o.userAgent)
-	if ws := o.getenv("MLFLOW_WORKSPACE"); ws != "" && o.header.Get("X-MLFLOW-WORKSPACE") == "" {
-		o.header.Set("X-MLFLOW-WORKSPACE", ws)
+	if ws := o.getenv("MLFLOW_WORKSPACE"); ws != "" && o.header.Get(workspaceHeader) == "" {
+		o.header.Set(workspaceHeader, ws)
+	}
+	if o.warehouse == "" {
+		o.warehouse = o.getenv("MLFLOW_TRACING_SQL_WAREHOUSE_ID")
 	}
 	return &Client{
 		base:        base,
@@ -128,6 +150,7 @@ func New(opts ...Option) (*Client, error) {
 		header:      o.header,
 		authorize:   authorizer(o, inURI),
 		maxResponse: o.maxResponse,
+		warehouse:   o.warehouse,
 		log:         o.log,
 	}, nil
 }
@@ -139,8 +162,8 @@ func parseTrackingURI(uri string) (base string, user *url.Userinfo, err error) {
 	if uri == "" {
 		return "", nil, errors.New("mlflow: no tracking URI: use WithTrackingURI or set MLFLOW_TRACKING_URI")
 	}
-	if uri == "databricks" || strings.HasPrefix(uri, "databricks://") {
-		return "", nil, fmt.Errorf("mlflow: tracking URI %q: give the workspace's https:// address and a token source instead: %w", "databricks", ErrUnsupported)
+	if strings.HasPrefix(uri, databricksURI+"://") {
+		return "", nil, fmt.Errorf("mlflow: a tracking URI that names a Databricks profile: give the workspace's https:// address and a token source instead: %w", ErrUnsupported)
 	}
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -169,10 +192,14 @@ func authorizer(o options, inURI *url.Userinfo) func(context.Context, *http.Requ
 	case name != "" && pass != "":
 		return basicAuth(url.UserPassword(name, pass))
 	case token != "":
-		return bearerAuth(func(context.Context) (string, error) { return token, nil })
+		return bearerAuth(fixedToken(token))
 	default:
 		return func(context.Context, *http.Request) error { return nil }
 	}
+}
+
+func fixedToken(token string) TokenSource {
+	return func(context.Context) (string, error) { return token, nil }
 }
 
 func basicAuth(u *url.Userinfo) func(context.Context, *http.Request) error {

@@ -207,7 +207,8 @@ func TestTraceIDsInPaths(t *testing.T) {
 		{"../experiments", "/api/3.0/mlflow/traces/..%2Fexperiments", ""},
 		{"..", "", "Invalid"},
 		{"", "", "Invalid"},
-		{"trace:/catalog.schema/00ff", "", "Unsupported"},
+		{"trace:/catalog/00ff", "", "Invalid"}, {"trace:/catalog.schema/", "", "Invalid"}, {"trace:/../00ff", "", "Invalid"},
+		{"trace:/a.b/00/ff", "/api/4.0/mlflow/traces/a.b/00%2Fff/info", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.id, func(t *testing.T) {

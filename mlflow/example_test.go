@@ -30,7 +30,7 @@ func exampleServer() *httptest.Server {
 }
 
 // A person rates an answer: find its trace by the name it was given, and put the
-// rating on it. Because the id is derived, doing it twice leaves one rating.
+// rating on it. Doing it twice leaves one rating.
 func Example() {
 	server := exampleServer()
 	defer server.Close()
@@ -41,22 +41,20 @@ func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
-	trace, err := client.FindByClientRequestID(ctx, "req-1", mlflow.FindOptions{
+	// MLflow's Python client exports a trace up to 5 s after its end.
+	trace, err := client.WaitByClientRequestID(ctx, "req-1", mlflow.FindOptions{
 		ExperimentIDs: []string{"1"},
 		Since:         time.Now().Add(-24 * time.Hour),
 	})
-	if errors.Is(err, mlflow.ErrNotFound) {
-		log.Fatal("not exported yet: try again in a moment")
-	} else if err != nil {
+	if err != nil {
 		log.Fatal(err)
 	}
-	a, err := client.CreateAssessment(ctx, trace.TraceID, mlflow.Assessment{
-		ID:     mlflow.AssessmentID(trace.TraceID, "user_feedback", "alice"),
+	a, err := client.LogFeedback(ctx, trace.TraceID, mlflow.Feedback{
 		Name:   "user_feedback",
 		Value:  true,
 		Source: mlflow.Source{Type: mlflow.SourceHuman, ID: "alice"},
 	})
-	if err != nil && !errors.Is(err, mlflow.ErrAlreadyExists) {
+	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(a.Name, a.Value, "by", a.Source.ID)

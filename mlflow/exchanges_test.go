@@ -162,6 +162,9 @@ func sameOnTheWire() []cmp.Option {
 		if d, err := time.ParseDuration(s); err == nil && strings.HasSuffix(s, "s") {
 			return d
 		}
+		if at, err := time.Parse(time.RFC3339Nano, s); err == nil {
+			return at.UTC().String()
+		}
 		if json.Unmarshal([]byte(s), &v) == nil {
 			return v
 		}

@@ -119,6 +119,18 @@ func (c *Client) EnsureExperiment(ctx context.Context, name string) (id string, 
 	return e.ID, nil
 }
 
+// SetExperimentTag sets a tag of an experiment.
+func (c *Client) SetExperimentTag(ctx context.Context, id, key, value string) error {
+	body := map[string]string{"experiment_id": id, "key": key, "value": value}
+	return c.do(ctx, call{method: http.MethodPost, path: experimentsPath + "set-experiment-tag", body: body}, nil)
+}
+
+// DeleteExperiment marks an experiment as deleted. Its name stays taken, and it
+// takes no more traces; an administrator can restore it.
+func (c *Client) DeleteExperiment(ctx context.Context, id string) error {
+	return c.do(ctx, call{method: http.MethodPost, path: experimentsPath + "delete", body: map[string]string{"experiment_id": id}}, nil)
+}
+
 // Version returns the server's version, for example "3.17.2". It needs
 // credentials as any other request does, but MLflow answers it to every Host.
 func (c *Client) Version(ctx context.Context) (string, error) {

@@ -133,8 +133,8 @@ func (o FindOptions) filter(f string) string {
 }
 
 // FindByClientRequestID returns the one trace that carries the id. It looks in
-// the window of o first, if there is one, and everywhere if it found nothing
-// there. No trace is ErrNotFound, which may mean "not yet": MLflow's Python client
+// the window of o first, or around the time in an id that NewClientRequestID made,
+// and everywhere if it found nothing there. No trace is ErrNotFound, which may mean "not yet": MLflow's Python client
 // exports up to 5 s after the end. Several are an *AmbiguousError; several of
 // which only one lies in the window are not noticed.
 func (c *Client) FindByClientRequestID(ctx context.Context, crid string, o FindOptions) (*TraceInfo, error) {
@@ -142,6 +142,7 @@ func (c *Client) FindByClientRequestID(ctx context.Context, crid string, o FindO
 	if err != nil {
 		return nil, err
 	}
+	o = o.idWindow(crid)
 	found, err := c.find(ctx, "attributes.client_request_id = "+lit, o, 2)
 	if err == nil && len(found) == 0 && o.windowed() {
 		found, err = c.find(ctx, "attributes.client_request_id = "+lit, FindOptions{ExperimentIDs: o.ExperimentIDs}, 2)

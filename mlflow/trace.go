@@ -24,6 +24,9 @@ const (
 	AttrSpanOutputs = "mlflow.spanOutputs"
 	AttrSpanType    = "mlflow.spanType"
 	AttrTokenUsage  = "mlflow.chat.tokenUsage"
+	AttrModel       = "mlflow.llm.model"
+	AttrProvider    = "mlflow.llm.provider"
+	AttrLogLevel    = "mlflow.spanLogLevel" // Python's levels, 10 is DEBUG; MLflow's UI filters by it
 )
 
 // Span is one step of a trace, as MLflow returns it.
@@ -75,9 +78,12 @@ type SpanEvent struct {
 // Trace returns a trace with the spans that have arrived so far, without waiting
 // for more. Spans that the server keeps as an artifact, or does not have at all,
 // are left out, at the price of a second request. MLflow serves this from 3.7 on.
+// Of a trace in Unity Catalog only TraceInfo can be had.
 func (c *Client) Trace(ctx context.Context, id string) (*Trace, error) {
-	if _, err := tracePath(id, ""); err != nil {
+	if r, err := c.route(id, ""); err != nil {
 		return nil, err
+	} else if r.unity {
+		return nil, fmt.Errorf("mlflow: the spans of %s, which is in Unity Catalog: %w", id, ErrUnsupported)
 	}
 	var out struct {
 		Trace struct {

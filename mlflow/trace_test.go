@@ -178,7 +178,7 @@ func TestTags(t *testing.T) {
 	if diff := cmp.Diff(want, []any{s.Requests()[0].JSON(), s.Requests()[1].JSON()}); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
-	if err := c.SetTraceTag(t.Context(), "trace:/a.b/00", "k", "v"); kindOf(err) != "Unsupported" {
+	if err := c.SetTraceTag(t.Context(), "trace:/a.b./00", "k", "v"); kindOf(err) != "Invalid" {
 		t.Errorf("error = %v", err)
 	}
 }

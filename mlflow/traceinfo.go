@@ -44,9 +44,9 @@ const (
 // TraceInfo is a trace without its spans. Its JSON is the TraceInfoV3 of MLflow's
 // REST API.
 type TraceInfo struct {
-	TraceID           string // "tr-" and 32 hex digits; opaque
-	ClientRequestID   string // at most MaxClientRequestID bytes; "" = none
-	ExperimentID      string
+	TraceID           string        // "tr-" and 32 hex digits; opaque; begins with "trace:/" in Unity Catalog
+	ClientRequestID   string        // at most MaxClientRequestID bytes; "" = none
+	ExperimentID      string        // "" in Unity Catalog
 	RequestTime       time.Time     // sent with milliseconds
 	ExecutionDuration time.Duration // sent with milliseconds; not sent while the state is IN_PROGRESS
 	State             TraceState
@@ -74,6 +74,8 @@ type wireTraceInfo struct {
 type wireLocation struct {
 	Type       string              `json:"type"`
 	Experiment *wireExperimentOnly `json:"mlflow_experiment,omitempty"`
+	Schema     *wireUnity          `json:"uc_schema,omitempty"`
+	Prefix     *wireUnity          `json:"uc_table_prefix,omitempty"`
 }
 
 type wireExperimentOnly struct {
@@ -86,10 +88,15 @@ func experimentLocation(id string) *wireLocation {
 
 // MarshalJSON returns MLflow's form.
 func (t TraceInfo) MarshalJSON() ([]byte, error) {
+	location := experimentLocation(t.ExperimentID)
+	loc, id, unity := splitUnityID(t.TraceID)
+	if unity {
+		location = loc.wire()
+	}
 	w := wireTraceInfo{
-		TraceID:         t.TraceID,
+		TraceID:         id,
 		ClientRequestID: t.ClientRequestID,
-		Location:        experimentLocation(t.ExperimentID),
+		Location:        location,
 		RequestTime:     formatTime(t.RequestTime),
 		State:           t.State,
 		RequestPreview:  t.RequestPreview,
@@ -111,7 +118,7 @@ func (t *TraceInfo) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*t = TraceInfo{
-		TraceID:         w.TraceID,
+		TraceID:         w.Location.traceID(w.TraceID),
 		ClientRequestID: w.ClientRequestID,
 		State:           w.State,
 		RequestPreview:  w.RequestPreview,
@@ -182,17 +189,6 @@ func (n *wireInt64) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// tracePath returns the path of a trace, refusing ids that have no such path.
-func tracePath(traceID, rest string) (string, error) {
-	switch {
-	case strings.HasPrefix(traceID, "trace:/"):
-		return "", fmt.Errorf("mlflow: trace %q is in Unity Catalog: %w", traceID, ErrUnsupported)
-	case traceID == "" || traceID == "." || traceID == "..":
-		return "", invalidf("trace id %q", traceID)
-	}
-	return tracesPath + "/" + url.PathEscape(traceID) + rest, nil
-}
-
 // StartTrace creates or updates a trace's info and returns what the server holds
 // (of an update, MLflow 3.17's answer may miss tags that it did store). In spite
 // of its name it is called at the end of a trace, when everything is known.
@@ -209,6 +205,9 @@ func (c *Client) StartTrace(ctx context.Context, t *TraceInfo) (*TraceInfo, erro
 	sent := *t
 	sent.RequestPreview = Preview(t.RequestPreview)
 	sent.ResponsePreview = Preview(t.ResponsePreview)
+	if _, _, unity := splitUnityID(t.TraceID); unity {
+		return c.startUnityTrace(ctx, &sent)
+	}
 	type body struct {
 		Trace struct {
 			Info *TraceInfo `json:"trace_info"`
@@ -226,16 +225,28 @@ func (c *Client) StartTrace(ctx context.Context, t *TraceInfo) (*TraceInfo, erro
 	return out.Trace.Info, nil
 }
 
+func (c *Client) startUnityTrace(ctx context.Context, t *TraceInfo) (*TraceInfo, error) {
+	r, err := c.route(t.TraceID, "/info")
+	if err != nil {
+		return nil, err
+	}
+	out := new(TraceInfo)
+	if err := c.do(ctx, call{method: http.MethodPost, path: r.path, body: t}, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // Validate returns ErrInvalid for what StartTrace refuses, because MLflow would
 // accept and spoil it: an empty id is stored, a missing time becomes 1970.
 func (t *TraceInfo) Validate() error {
-	if _, err := tracePath(t.TraceID, ""); err != nil {
-		return err
-	}
+	loc, id, unity := splitUnityID(t.TraceID)
 	switch {
+	case id == "" || id == "." || id == ".." || unity && !loc.valid():
+		return invalidf("trace id %q", t.TraceID)
 	case len(t.ClientRequestID) > MaxClientRequestID:
 		return invalidf("trace %s: client_request_id is longer than %d bytes", t.TraceID, MaxClientRequestID)
-	case !isDecimal(t.ExperimentID):
+	case !unity && !isDecimal(t.ExperimentID):
 		return invalidf("trace %s: experiment id %q is not a decimal number", t.TraceID, t.ExperimentID)
 	case t.RequestTime.IsZero():
 		return invalidf("trace %s: no request time", t.TraceID)
@@ -274,16 +285,21 @@ func emptyAnswer(op string) error {
 
 // TraceInfo returns a trace without its spans.
 func (c *Client) TraceInfo(ctx context.Context, id string) (*TraceInfo, error) {
-	path, err := tracePath(id, "")
+	r, err := c.route(id, "")
 	if err != nil {
 		return nil, err
+	}
+	rq := call{method: http.MethodGet, path: r.path, query: url.Values{"trace_id": {id}}}
+	if loc, hex, unity := splitUnityID(id); unity {
+		rq.path, rq.query = r.path+"/info", r.query
+		rq.query.Set("trace_id", hex)
+		rq.query.Set("location", string(loc))
 	}
 	var out struct {
 		Trace struct {
 			Info *TraceInfo `json:"trace_info"`
 		} `json:"trace"`
 	}
-	rq := call{method: http.MethodGet, path: path, query: url.Values{"trace_id": {id}}}
 	if err := c.do(ctx, rq, &out); err != nil {
 		return nil, err
 	}
@@ -293,26 +309,30 @@ func (c *Client) TraceInfo(ctx context.Context, id string) (*TraceInfo, error) {
 	return out.Trace.Info, nil
 }
 
-// SetTraceTag sets a tag of a trace. Keys are at most 250 of [A-Za-z0-9_./: -];
-// values are cut to 8000 characters by the server. A missing trace is ErrInvalid
-// with MLflow, which answers with its database's foreign key error.
-func (c *Client) SetTraceTag(ctx context.Context, traceID, key, value string) error {
-	return c.traceTag(ctx, http.MethodPatch, traceID, wireTag{Key: key, Value: value})
-}
+// Name returns the trace's name; "" when it has none.
+func (t *TraceInfo) Name() string { return t.Tags[TagTraceName] }
 
-// DeleteTraceTag removes a tag. A missing tag or trace is ErrNotFound.
-func (c *Client) DeleteTraceTag(ctx context.Context, traceID, key string) error {
-	return c.traceTag(ctx, http.MethodDelete, traceID, struct {
-		Key string `json:"key"`
-	}{key})
-}
+// Session returns the conversation the trace belongs to; "" when it has none.
+func (t *TraceInfo) Session() string { return t.Metadata[MetadataSession] }
 
-func (c *Client) traceTag(ctx context.Context, method, traceID string, body any) error {
-	path, err := tracePath(traceID, "/tags")
-	if err != nil {
-		return err
+// User returns the person served; "" when it is not known.
+func (t *TraceInfo) User() string { return t.Metadata[MetadataUser] }
+
+// TokenUsage returns what the model calls of the trace consumed; nil when it is
+// not known.
+func (t *TraceInfo) TokenUsage() *TokenUsage {
+	u := new(TokenUsage)
+	if json.Unmarshal([]byte(t.Metadata[MetadataTokenUsage]), u) != nil {
+		return nil
 	}
-	// Tags are still served, and called by MLflow's own client, under 2.0.
-	path = strings.Replace(path, "/api/3.0/", "/api/2.0/", 1)
-	return c.do(ctx, call{method: method, path: path, body: body}, nil)
+	return u
+}
+
+// TokenUsage is what model calls consumed. Its JSON is MLflow's.
+type TokenUsage struct {
+	InputTokens   int64 `json:"input_tokens"`
+	OutputTokens  int64 `json:"output_tokens"`
+	TotalTokens   int64 `json:"total_tokens"`
+	CacheRead     int64 `json:"cache_read_input_tokens,omitempty"`     // part of InputTokens that was read from a cache
+	CacheCreation int64 `json:"cache_creation_input_tokens,omitempty"` // part of InputTokens that was written to a cache
 }
