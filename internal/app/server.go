@@ -54,6 +54,7 @@ type Server struct {
 	http     *http.Server
 
 	draining   atomic.Bool
+	stop       sync.Once
 	ready      readyCache
 	background sync.WaitGroup
 	cancel     context.CancelFunc
@@ -167,8 +168,12 @@ func (s *Server) Failed() <-chan error { return s.failed }
 
 // Stop takes no more requests, lets open answers go on until ctx ends or the
 // drain time is over, stores what there is of them then, and closes everything.
-// Nothing that was accepted is lost.
+// Nothing that was accepted is lost. A second call waits for the first.
 func (s *Server) Stop(ctx context.Context) {
+	s.stop.Do(func() { s.drain(ctx) })
+}
+
+func (s *Server) drain(ctx context.Context) {
 	s.draining.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
