@@ -1,10 +1,6 @@
 package mlflowapi_test
 
 import (
-	"bytes"
-	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -218,109 +214,6 @@ func TestUpdateMask(t *testing.T) {
 	}
 }
 
-func packed(t *testing.T, pack func(io.Writer) io.WriteCloser, body []byte) string {
-	t.Helper()
-	var buf bytes.Buffer
-	w := pack(&buf)
-	if _, err := w.Write(body); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return buf.String()
-}
-
-func TestExport(t *testing.T) {
-	gz := func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }
-	zl := func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }
-	raw := func(w io.Writer) io.WriteCloser {
-		f, err := flate.NewWriter(w, 5)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	noID := strings.Replace(exported, `[`+span, `[{"spanId": "00000000000000f9", "name": "no trace id"}, `+span, 1)
-	h := server(t, mlflowapi.WithMaxSpanBody(1<<20))
-	for _, tc := range []struct {
-		name, body, kind, encoding, experiment string
-		status                                 int
-		want                                   string
-	}{
-		{"json", exported, "application/json; charset=utf-8", "", "0", 200, ""},
-		{"gzip", packed(t, gz, []byte(exported)), "application/json", "gzip", "0", 200, ""},
-		{"deflate", packed(t, zl, []byte(exported)), "application/json", "deflate", "0", 200, ""},
-		{"raw deflate", packed(t, raw, []byte(exported)), "application/json", "deflate", "0", 200, ""},
-		{"one bad span of two", noID, "application/json", "", "0", 200, "left out"},
-		{"only a bad span", strings.Replace(exported, "0123456789abcdef0123456789abcdef", "", 1), "application/json", "", "0", 422, "Cannot convert OpenTelemetry span to MLflow span"},
-		{"no experiment", exported, "application/json", "", "", 422, `"loc":["header","x-mlflow-experiment-id"]`},
-		{"missing experiment", exported, "application/json", "", "99999", 404, "No Experiment with id=99999 exists"},
-		{"experiment of letters", exported, "application/json", "", "abc", 400, "Invalid experiment ID 'abc'"},
-		{"text", exported, "text/plain", "", "0", 400, "Invalid Content-Type: text/plain. Expected: application/x-protobuf or application/json"},
-		{"zstd", exported, "application/json", "zstd", "0", 400, "Unsupported Content-Encoding: zstd"},
-		{"not gzip", exported, "application/json", "gzip", "0", 400, "Failed to decompress gzip payload"},
-		{"garbage", "\xff\xff", "application/x-protobuf", "", "0", 400, `{"detail":"Invalid OpenTelemetry format"}`},
-		{"nothing", "{}", "application/json", "", "0", 400, "Invalid OpenTelemetry format - no spans found"},
-		{"bomb", packed(t, gz, make([]byte, 64<<20)), "application/x-protobuf", "gzip", "0", 413, "larger than 1048576 bytes when decompressed"},
-		{"large", strings.Repeat(" ", 2<<20), "application/json", "", "0", 413, "larger than 1048576 bytes"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			rec := call(t, h, "POST", "/v1/traces", tc.body, "Content-Type", tc.kind, "Content-Encoding", tc.encoding, "X-Mlflow-Experiment-Id", tc.experiment)
-			if rec.Code != tc.status || !strings.Contains(rec.Body.String(), tc.want) {
-				t.Fatalf("%d %s", rec.Code, rec.Body)
-			}
-			if tc.status == 200 && rec.Header().Get("Content-Type") != "application/x-protobuf" {
-				t.Errorf("content type %q", rec.Header().Get("Content-Type"))
-			}
-		})
-	}
-	rec := call(t, h, "GET", "/api/3.0/mlflow/traces/get?trace_id="+traceID, "")
-	want := `"spans":[{"trace_id":"ASNFZ4mrze8BI0VniavN7w==","span_id":"AAAAAAAAAPE=","name":"root","start_time_unix_nano":1795377177690000000,"end_time_unix_nano":1795377177695000000,` +
-		`"attributes":[{"key":"mlflow.spanInputs","value":{"kvlist_value":{"values":[{"key":"q","value":{"string_value":"hello"}}]}}},{"key":"n","value":{"int_value":7}},{"key":"d","value":{"double_value":0.5}},` +
-		`{"key":"mlflow.traceRequestId","value":{"string_value":"` + traceID + `"}}],"status":{"code":"STATUS_CODE_UNSET"}}]`
-	if !strings.Contains(rec.Body.String(), want) {
-		t.Errorf("got  %s\nwant %s", rec.Body, want)
-	}
-}
-
-// TestSpansFile: a client that knows no OTLP uploads a file; its spans are then
-// spans like any others, and the file can be read again.
-func TestSpansFile(t *testing.T) {
-	h := server(t)
-	call(t, h, "POST", "/api/3.0/mlflow/traces", start)
-	const path = "/api/2.0/mlflow-artifacts/artifacts/0/traces/" + traceID + "/artifacts/traces.json"
-	file := `{"spans":[{"span_id":"hfXb3X4GXtI=","parent_span_id":null,"trace_id":"ASNFZ4mrze8BI0VniavN7w==","name":"agent","start_time_unix_nano":1795380133989518304,"end_time_unix_nano":1795380134014504814,` +
-		`"events":[{"name":"e","time_unix_nano":5,"attributes":{"n":1}}],"status":{"code":"STATUS_CODE_OK","message":""},` +
-		`"attributes":{"mlflow.spanInputs":"{\"q\": 1}","mlflow.spanType":"\"AGENT\"","mlflow.traceRequestId":"\"` + traceID + `\""},"links":[]}]}`
-	if rec := call(t, h, "GET", path, ""); rec.Code != 404 {
-		t.Errorf("before: %d", rec.Code)
-	}
-	if rec := call(t, h, "PUT", path, file, "Content-Type", "text/plain"); rec.Code != 200 {
-		t.Fatalf("put: %s", rec.Body)
-	}
-	rec := call(t, h, "GET", path, "")
-	var got, want any
-	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal([]byte(file), &want); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("file (-put +got):\n%s", diff)
-	}
-	if rec := call(t, h, "GET", "/api/3.0/mlflow/traces/get?trace_id="+traceID, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"int_value":1`) {
-		t.Errorf("as spans: %s", rec.Body)
-	}
-	if rec := call(t, h, "GET", "/ajax-api/3.0/mlflow/get-trace-artifact?request_id="+traceID, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"agent"`) {
-		t.Errorf("for the web pages: %s", rec.Body)
-	}
-	if rec := call(t, h, "PUT", path, "not JSON", "Content-Type", "text/plain"); rec.Code != 400 {
-		t.Errorf("nonsense: %d", rec.Code)
-	}
-}
-
 // TestWaitsForSpans: a reader that comes between a trace's info and its spans
 // gets both.
 func TestWaitsForSpans(t *testing.T) {
@@ -369,50 +262,5 @@ func TestEscapedTraceID(t *testing.T) {
 	}
 	if rec := call(t, h, "GET", "/api/3.0/mlflow/traces/trace:%2Fcat.schema%2F0123", ""); rec.Code != 200 {
 		t.Errorf("%d %s", rec.Code, rec.Body)
-	}
-}
-
-func TestExperiments(t *testing.T) {
-	h := server(t)
-	const base = "/api/2.0/mlflow/experiments/"
-	rec := call(t, h, "POST", base+"create", `{"name": "exp", "tags": [{"key": "k", "value": "v"}]}`)
-	id, _ := field(t, rec, "experiment_id").(string)
-	if id != "1" {
-		t.Fatalf("created %s", rec.Body)
-	}
-	for _, step := range []struct{ path, body string }{
-		{"set-experiment-tag", `{"experiment_id": "1", "key": "k2", "value": "v2"}`}, {"update", `{"experiment_id": "1", "new_name": "renamed"}`}, {"delete", `{"experiment_id": "1"}`},
-	} {
-		if rec := call(t, h, "POST", base+step.path, step.body); rec.Code != 200 || strings.TrimSpace(rec.Body.String()) != "{}" {
-			t.Errorf("%s: %d %s", step.path, rec.Code, rec.Body)
-		}
-	}
-	rec = call(t, h, "GET", base+"get-by-name?experiment_name=renamed", "")
-	got, _ := field(t, rec, "experiment").(map[string]any)
-	tags := []any{map[string]any{"key": "k", "value": "v"}, map[string]any{"key": "k2", "value": "v2"}}
-	if diff := cmp.Diff(tags, got["tags"]); diff != "" || got["lifecycle_stage"] != "deleted" {
-		t.Errorf("deleted: %s", rec.Body)
-	}
-	if rec := call(t, h, "POST", base+"create", `{"name": "renamed"}`); field(t, rec, "error_code") != "RESOURCE_ALREADY_EXISTS" || rec.Code != 400 {
-		t.Errorf("name of a deleted one: %s", rec.Body)
-	}
-	if rec := call(t, h, "POST", "/api/3.0/mlflow/traces", strings.Replace(start, `"experiment_id": "0"`, `"experiment_id": "1"`, 1)); rec.Code != 400 {
-		t.Errorf("trace into a deleted one: %s", rec.Body)
-	}
-	for view, want := range map[string]int{"ACTIVE_ONLY": 1, "DELETED_ONLY": 1, "ALL": 2} {
-		rec := call(t, h, "POST", base+"search", `{"max_results": 10, "view_type": "`+view+`"}`)
-		if list, _ := field(t, rec, "experiments").([]any); len(list) != want {
-			t.Errorf("%s: %s", view, rec.Body)
-		}
-	}
-	first := call(t, h, "POST", base+"search", `{"max_results": 1, "view_type": "ALL", "order_by": ["name ASC"]}`)
-	token, _ := field(t, first, "next_page_token").(string)
-	second := call(t, h, "GET", base+"search?max_results=1&view_type=ALL&order_by=name+ASC&page_token="+token, "")
-	if list, _ := field(t, second, "experiments").([]any); len(list) != 1 || list[0].(map[string]any)["name"] != "renamed" || field(t, second, "next_page_token") != nil {
-		t.Errorf("second page: %s", second.Body)
-	}
-	call(t, h, "POST", base+"restore", `{"experiment_id": "1"}`)
-	if rec := call(t, h, "GET", base+"get?experiment_id=1", ""); !strings.Contains(rec.Body.String(), `"lifecycle_stage":"active"`) {
-		t.Errorf("restored: %s", rec.Body)
 	}
 }

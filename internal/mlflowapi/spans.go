@@ -86,7 +86,8 @@ func (a *api) readSpans(w http.ResponseWriter, req *http.Request) (otlp.Batch, i
 	kind, _, _ := strings.Cut(header, ";")
 	kind = strings.TrimSpace(kind)
 	if kind != "application/x-protobuf" && kind != "application/json" {
-		return otlp.Batch{}, http.StatusBadRequest, fmt.Errorf("Invalid Content-Type: %s. Expected: application/x-protobuf or application/json", header) //nolint:staticcheck // MLflow's words
+		//lint:ignore ST1005 MLflow's words, shown to the caller
+		return otlp.Batch{}, http.StatusBadRequest, fmt.Errorf("Invalid Content-Type: %s. Expected: application/x-protobuf or application/json", header)
 	}
 	body, err := readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody))
 	if err == nil {

@@ -32,8 +32,10 @@ const (
 
 // Errors of a request as a whole.
 var (
-	ErrFormat  = errors.New("Invalid OpenTelemetry format")                  //nolint:staticcheck // MLflow's words, shown to the caller
-	ErrNoSpans = errors.New("Invalid OpenTelemetry format - no spans found") //nolint:staticcheck // the same
+	//lint:ignore ST1005 MLflow's words, shown to the caller
+	ErrFormat = errors.New("Invalid OpenTelemetry format")
+	//lint:ignore ST1005 MLflow's words, shown to the caller
+	ErrNoSpans = errors.New("Invalid OpenTelemetry format - no spans found")
 )
 
 // Batch is what a request holds.
