@@ -80,19 +80,20 @@ type looseAssessment struct {
 	Metadata  *object  `json:"metadata,omitempty" doc:"Values that are not text are kept as their JSON."`
 }
 
-// conditions are the header fields a write may carry.
-type conditions struct {
+// Conditions are the header fields a write may carry. The name is exported
+// because huma looks into exported embedded structs only.
+type Conditions struct {
 	IfMatch string `header:"If-Match" doc:"Write only when this is the current version."`
 	Prefer  string `header:"Prefer" doc:"respond-async: answer as soon as it is durable."`
 }
 
 type logAssessmentInput struct {
-	conditions
+	Conditions
 	Body looseAssessment
 }
 
 type putFeedbackInput struct {
-	conditions
+	Conditions
 	Body assessment
 }
 
@@ -124,15 +125,15 @@ func newAccepted(f feedback.Feedback) *accepted {
 
 func (s *API) logAssessment(ctx context.Context, in *logAssessmentInput) (*accepted, error) {
 	b := in.Body
-	return s.submit(ctx, in.conditions, assessment{TraceID: b.TraceID, AgentID: text(b.AgentID), Name: b.Name, Value: b.Value,
+	return s.submit(ctx, in.Conditions, assessment{TraceID: b.TraceID, AgentID: text(b.AgentID), Name: b.Name, Value: b.Value,
 		Rationale: text(b.Rationale), SourceID: text(b.SourceID), Reasons: b.Reasons, Metadata: words(b.Metadata)})
 }
 
 func (s *API) putFeedback(ctx context.Context, in *putFeedbackInput) (*accepted, error) {
-	return s.submit(ctx, in.conditions, in.Body)
+	return s.submit(ctx, in.Conditions, in.Body)
 }
 
-func (s *API) submit(ctx context.Context, c conditions, a assessment) (*accepted, error) {
+func (s *API) submit(ctx context.Context, c Conditions, a assessment) (*accepted, error) {
 	version, err := c.version()
 	if err != nil {
 		return nil, err
@@ -176,7 +177,7 @@ func words(o *object) map[string]string {
 }
 
 // version reads If-Match: the stored version the caller has seen.
-func (c conditions) version() (*int64, error) {
+func (c Conditions) version() (*int64, error) {
 	if c.IfMatch == "" || c.IfMatch == "*" {
 		return nil, nil
 	}
@@ -187,7 +188,7 @@ func (c conditions) version() (*int64, error) {
 	return &n, nil
 }
 
-func (c conditions) async() bool {
+func (c Conditions) async() bool {
 	return slices.ContainsFunc(strings.Split(c.Prefer, ","), func(p string) bool {
 		return strings.EqualFold(strings.TrimSpace(p), "respond-async")
 	})
@@ -231,7 +232,7 @@ func (s *API) getFeedback(ctx context.Context, in *feedbackInput) (*feedbackOutp
 }
 
 type withdrawInput struct {
-	conditions
+	Conditions
 	ID string `path:"id"`
 }
 
@@ -248,7 +249,7 @@ func (s *API) withdrawFeedback(ctx context.Context, in *withdrawInput) (*accepte
 }
 
 func (s *API) retryFeedback(ctx context.Context, in *feedbackInput) (*feedbackOutput, error) {
-	f, err := s.Feedback.Retry(ctx, actor(ctx), in.ID)
+	f, err := s.Delivery.Retry(ctx, actor(ctx), in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent/demo"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
@@ -34,6 +36,8 @@ type house struct {
 	api *API
 	srv *httptest.Server
 	db  *sqldb.DB
+	// drain waits until no answer is being written any more, for good.
+	drain func()
 	// scopes are what each "Authorization: Bearer NAME" may; without the header
 	// the caller is local.
 	scopes map[string][]identity.Scope
@@ -55,12 +59,13 @@ func newHouse(t *testing.T, db *sqldb.DB) *house {
 	agents := []*gateway.Agent{{ID: "demo", Name: "Demo", Protocol: "demo", Feedback: spec, TraceBy: link.ByGateway,
 		Client: demo.New(0), ExperimentID: experiment, SuggestedPrompts: []string{"hi"}}}
 	turns := gateway.New(gateway.Options{DB: db, Chats: chats, Links: links, Jobs: jobs, Agents: agents})
-	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
+	h.drain = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
 		turns.Drain(ctx)
 	})
-	engine := delivery.New(delivery.Options{DB: db, Feedback: votes, Links: links, Jobs: jobs, MLflow: client,
+	t.Cleanup(h.drain)
+	engine := delivery.New(delivery.Options{DB: db, Feedback: votes, Links: links, Jobs: jobs, MLflow: client, Wait: 10 * time.Millisecond,
 		Policies: map[string]delivery.Policy{"demo": {Spec: spec, Find: []string{"client_request_id"}, ExperimentID: experiment}}})
 	h.api = New(Deps{Log: slog.New(slog.DiscardHandler), Version: "test", Identify: h.identify, Gateway: turns, Chats: chats,
 		Links: links, Feedback: votes, Delivery: engine, Traces: client,
