@@ -119,7 +119,7 @@ func (s *Server) assemble(ctx context.Context) (err error) {
 	s.turns = gateway.New(gateway.Options{DB: s.db, Chats: s.chats, Links: s.links, Jobs: s.jobs, Agents: agents, Log: s.log})
 	s.delivery = delivery.New(delivery.Options{DB: s.db, Feedback: s.votes, Links: s.links, Jobs: s.jobs, MLflow: s.mlflow,
 		Policies: policies, Wait: s.cfg.Feedback.Wait.Duration, Log: s.log})
-	s.runner = outbox.NewRunner(s.jobs, s.delivery.Handlers(), outbox.Options{Log: s.log})
+	s.runner = outbox.NewRunner(s.jobs, s.delivery.Handlers(), outbox.Options{Log: s.log, Gate: s.delivery.Gate})
 	if n, err := s.turns.Recover(ctx); err != nil {
 		return err
 	} else if n > 0 {

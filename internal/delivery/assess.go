@@ -46,28 +46,35 @@ func (e *Engine) assess(ctx context.Context, traceID string, f feedback.Feedback
 	return id, e.converge(ctx, traceID, want)
 }
 
-// converge changes the assessment that is there, if it is not as wanted.
+// converge changes the assessment that is there, if it is not as wanted. Late
+// effects of earlier attempts may come between any two of its requests; then it
+// begins again.
 func (e *Engine) converge(ctx context.Context, traceID string, want mlflow.Assessment) error {
-	have, err := e.client.Assessment(ctx, traceID, want.ID)
-	if errors.Is(err, mlflow.ErrNotFound) {
-		_, err := e.client.CreateAssessment(ctx, traceID, want)
-		if errors.Is(err, mlflow.ErrAlreadyExists) {
-			return fmt.Errorf("%w: the assessment id stands on another trace", mlflow.ErrInvalid)
-		}
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	if same(*have, want) {
-		return nil
-	}
-	if hasOtherKeys(have.Metadata, want.Metadata) {
-		if err := e.client.DeleteAssessment(ctx, traceID, want.ID); err != nil {
+	for range 3 {
+		again, err := e.approach(ctx, traceID, want)
+		if !again {
 			return err
 		}
+	}
+	return fmt.Errorf("%w: the assessment id stands on another trace", mlflow.ErrInvalid)
+}
+
+// approach looks and takes the step that is missing. It reports whether to look
+// again because the step met something else than was seen.
+func (e *Engine) approach(ctx context.Context, traceID string, want mlflow.Assessment) (again bool, err error) {
+	have, err := e.client.Assessment(ctx, traceID, want.ID)
+	switch {
+	case errors.Is(err, mlflow.ErrNotFound):
 		_, err := e.client.CreateAssessment(ctx, traceID, want)
-		return err
+		return errors.Is(err, mlflow.ErrAlreadyExists), err
+	case err != nil || same(*have, want):
+		return false, err
+	case hasOtherKeys(have.Metadata, want.Metadata): // which a PATCH cannot remove
+		if err := e.client.DeleteAssessment(ctx, traceID, want.ID); err != nil {
+			return false, err
+		}
+		_, err := e.client.CreateAssessment(ctx, traceID, want)
+		return errors.Is(err, mlflow.ErrAlreadyExists), err
 	}
 	patch := mlflow.AssessmentPatch{Rationale: &want.Rationale, Metadata: want.Metadata}
 	if want.Kind == mlflow.KindExpectation {
@@ -76,7 +83,7 @@ func (e *Engine) converge(ctx context.Context, traceID string, want mlflow.Asses
 		patch.Feedback = &want.Value
 	}
 	_, err = e.client.UpdateAssessment(ctx, traceID, want.ID, patch)
-	return err
+	return errors.Is(err, mlflow.ErrNotFound), err
 }
 
 // assessment is the feedback as MLflow is to have it.

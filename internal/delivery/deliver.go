@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
@@ -16,12 +17,12 @@ import (
 // deliver makes MLflow agree with one feedback as it is now.
 func (e *Engine) deliver(ctx context.Context, j outbox.Job) outbox.Outcome {
 	f, err := e.feedback.ForDelivery(ctx, j.Key)
-	if errs.Is(err, errs.NotFound) || err == nil && f.Current() {
+	if errs.Is(err, errs.NotFound) || err == nil && f.Current() && !j.Verify {
 		return outbox.Done()
 	}
 	var l link.Link
 	if err == nil {
-		l, err = e.links.Get(ctx, f.Target)
+		l, err = e.links.Get(ctx, f.Answer)
 	}
 	if err != nil {
 		return outbox.Retry(time.Second, false, "our own store cannot be read: "+err.Error())
@@ -31,7 +32,7 @@ func (e *Engine) deliver(ctx context.Context, j outbox.Job) outbox.Outcome {
 		return e.delivered(f, "", "")
 	}
 	if early {
-		return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, pause(l, f))
+		return e.tooEarly(ctx, f, l)
 	}
 	if wait, ok := e.circuit.allow(); !ok {
 		return e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, wait)
@@ -39,8 +40,27 @@ func (e *Engine) deliver(ctx context.Context, j outbox.Job) outbox.Outcome {
 	return e.attempt(ctx, j, f, l, traceID)
 }
 
+// tooEarly waits for a trace that cannot be there yet; in vain, when it is ours
+// and MLflow does not take it.
+func (e *Engine) tooEarly(ctx context.Context, f feedback.Feedback, l link.Link) outbox.Outcome {
+	if l.TraceBy != link.ByGateway {
+		return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, pause(l, f))
+	}
+	failed, err := e.jobs.Failed(ctx, link.RecordJob, l.ClientRequestID)
+	if err != nil {
+		return outbox.Retry(time.Second, false, "our own store cannot be read: "+err.Error())
+	}
+	if failed {
+		return e.failed(f, "MLflow does not take the trace of this answer.")
+	}
+	// The trace's own job hastens us when it is done; this is for the case that
+	// it was done while we looked.
+	return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, min(longestWait, max(shortestLook, time.Since(f.UpdatedAt)/4)))
+}
+
 // attempt is the part of a delivery that talks to MLflow.
 func (e *Engine) attempt(ctx context.Context, j outbox.Job, f feedback.Feedback, l link.Link, traceID string) outbox.Outcome {
+	began := time.Now()
 	var err error
 	if traceID == "" {
 		if traceID, err = e.look(ctx, l, true); err == nil && traceID == "" {
@@ -53,7 +73,7 @@ func (e *Engine) attempt(ctx context.Context, j outbox.Job, f feedback.Feedback,
 		id, err = e.assess(ctx, traceID, f, l)
 	}
 	if err != nil {
-		return e.notDelivered(ctx, j, f, err)
+		return e.notDelivered(ctx, j, f, began, err)
 	}
 	e.circuit.success()
 	return e.delivered(f, traceID, id)
@@ -72,11 +92,12 @@ const (
 	longestPause  = 5 * time.Minute        //
 	maxAttempts   = 12                     // of such; then it is failed
 	stoppingPause = 100 * time.Millisecond // we are stopping; somebody else goes on
+	longestWait   = time.Minute            // for our own trace, whose job hastens us
 )
 
-// notDelivered sorts a failure: into waiting, which ends by itself, and failed,
-// which needs a person.
-func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feedback, err error) outbox.Outcome {
+// notDelivered sorts a failure of an attempt begun at began: into waiting, which
+// ends by itself, and failed, which needs a person.
+func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feedback, began time.Time, err error) outbox.Outcome {
 	var api *mlflow.APIError
 	code := ""
 	if errors.As(err, &api) {
@@ -85,10 +106,13 @@ func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feed
 	log := e.log.With("feedback", f.ID, "client_request_id", f.Target, "err", err)
 	switch {
 	case ctx.Err() != nil && context.Cause(ctx) == context.Canceled:
-		return outbox.Retry(stoppingPause, false, "interrupted")
-	case errors.Is(err, mlflow.ErrUnavailable), ctx.Err() != nil:
+		return unsure(outbox.Retry(stoppingPause, false, "interrupted"))
+	case !errors.Is(err, mlflow.ErrUnavailable) && ctx.Err() == nil:
+	case !e.circuit.answeredSince(began):
 		log.Warn("feedback waits: MLflow is unavailable")
-		return e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, e.circuit.failure(retryAfter(api)))
+		return unsure(e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, e.circuit.failure(retryAfter(api))))
+	default: // it answers others meanwhile: only this one hangs, and must not hold up the rest
+		return unsure(e.again(j, f, log, code, err))
 	}
 	e.circuit.success() // it answered
 	switch {
@@ -101,13 +125,25 @@ func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feed
 	case errors.Is(err, mlflow.ErrInvalid):
 		log.Error("feedback failed: MLflow refuses it")
 		return e.failed(f, "MLflow refuses this feedback"+inParentheses(code)+".")
-	case j.Attempts+1 >= maxAttempts:
+	}
+	return e.again(j, f, log, code, err)
+}
+
+// again tries once more, later each time, until it has been tried often enough.
+func (e *Engine) again(j outbox.Job, f feedback.Feedback, log *slog.Logger, code string, err error) outbox.Outcome {
+	if j.Attempts+1 >= maxAttempts {
 		log.Error("feedback failed: MLflow failed on it too often")
 		return e.failed(f, "MLflow fails on this feedback"+inParentheses(code)+".")
 	}
 	log.Warn("MLflow failed on a feedback; it is tried again")
 	pause := jitter(min(longestPause, firstPause<<min(j.Attempts, 10)))
 	return e.noted(outbox.Retry(pause, true, err.Error()), f, feedback.Note{State: feedback.WaitingForMLflow, Reason: "MLflow failed on it; it is tried again."})
+}
+
+// unsure marks that a request may take effect after we gave up waiting for it.
+func unsure(o outbox.Outcome) outbox.Outcome {
+	o.Unsure = true
+	return o
 }
 
 func retryAfter(api *mlflow.APIError) time.Duration {
@@ -137,9 +173,12 @@ func (e *Engine) failed(f feedback.Feedback, reason string) outbox.Outcome {
 }
 
 // noted keeps the state with the job's settlement and tells those that wait. A
-// state that is noted already is not written again.
+// state that is noted already is not written again, and what is delivered and
+// only looked at once more does not wait for anything.
 func (e *Engine) noted(o outbox.Outcome, f feedback.Feedback, n feedback.Note) outbox.Outcome {
-	if n.State == feedback.Delivered || n.State != f.Delivery || n.Reason != f.DeliveryReason {
+	waits := n.State == feedback.WaitingForTrace || n.State == feedback.WaitingForMLflow
+	known := n.State == f.Delivery && n.Reason == f.DeliveryReason || waits && f.Current()
+	if n.State == feedback.Delivered || !known {
 		o.Commit = func(ctx context.Context, tx *sqldb.Tx) error {
 			return e.feedback.NoteTx(ctx, tx, f.ID, f.Version, n)
 		}

@@ -101,6 +101,10 @@ func (e *Engine) Handlers() map[string]outbox.Handler {
 	return map[string]outbox.Handler{feedback.DeliverJob: e.deliver, link.RecordJob: e.record}
 }
 
+// Gate is for outbox.Options: while MLflow is down its jobs rest in the store,
+// but for the one that asks whether it is back.
+func (e *Engine) Gate(n int) (allowed int, wait time.Duration) { return e.circuit.gate(n) }
+
 // Reachable reports whether MLflow answered when it was last asked.
 func (e *Engine) Reachable() bool { return !e.circuit.open() }
 

@@ -78,7 +78,7 @@ func newWorld(t *testing.T, by link.TraceBy) *world {
 			Find: []string{delivery.FindStream, delivery.FindClientRequestID, delivery.FindSession},
 		}},
 	})
-	r := outbox.NewRunner(w.jobs, w.engine.Handlers(), outbox.Options{})
+	r := outbox.NewRunner(w.jobs, w.engine.Handlers(), outbox.Options{Gate: w.engine.Gate})
 	r.Start()
 	t.Cleanup(r.Stop)
 	return w

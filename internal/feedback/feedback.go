@@ -39,7 +39,8 @@ const DeliverJob = "deliver_feedback"
 // Feedback is one actor's current value for one dimension of one answer.
 type Feedback struct {
 	ID               string
-	Target           string // a client_request_id
+	Target           string // a client_request_id, or the id of a conversation
+	Answer           string // the client_request_id whose trace carries it; stays what it was first
 	Kind             string
 	Name             string // the dimension
 	Actor            string // who gave it, as we know them

@@ -21,6 +21,7 @@ import (
 // SourceID); what is not sent is gone: a changed vote loses the old reasons.
 type Write struct {
 	Target         string
+	Answer         string // Target when empty; only the first write of a key decides it
 	Kind           string // KindFeedback when empty
 	Name           string
 	Actor          string
@@ -40,6 +41,9 @@ type Write struct {
 func (w *Write) normalize() error {
 	if w.Kind == "" {
 		w.Kind = KindFeedback
+	}
+	if w.Answer == "" {
+		w.Answer = w.Target
 	}
 	value, err := canonical(w.Name, w.Value)
 	if err != nil {
@@ -155,7 +159,7 @@ func (s *Store) putTx(ctx context.Context, tx *sqldb.Tx, w Write) (Feedback, err
 	}
 	f := old.changed(w, time.Now())
 	if isNew {
-		f.ID, f.CreatedAt = newID(), f.UpdatedAt
+		f.ID, f.Answer, f.CreatedAt = newID(), w.Answer, f.UpdatedAt
 	}
 	if err := s.saveTx(ctx, tx, f); err != nil {
 		return Feedback{}, err

@@ -14,14 +14,14 @@ import (
 )
 
 const columns = `id, target, kind, name, actor, source_id, value, rationale, reasons, metadata, version, withdrawn,
-	delivery, delivery_reason, delivered_version, trace_id, assessment_id, conversation_id, created_at, updated_at`
+	delivery, delivery_reason, delivered_version, trace_id, assessment_id, conversation_id, answer, created_at, updated_at`
 
 func scan(row interface{ Scan(...any) error }) (f Feedback, err error) {
 	var value, reasons, metadata string
 	var created, updated int64
 	err = row.Scan(&f.ID, &f.Target, &f.Kind, &f.Name, &f.Actor, &f.SourceID, &value, &f.Rationale, &reasons, &metadata,
 		&f.Version, &f.Withdrawn, &f.Delivery, &f.DeliveryReason, &f.DeliveredVersion, &f.TraceID, &f.AssessmentID,
-		&f.ConversationID, &created, &updated)
+		&f.ConversationID, &f.Answer, &created, &updated)
 	if err != nil {
 		return f, err
 	}
@@ -49,13 +49,13 @@ func (s *Store) saveTx(ctx context.Context, tx *sqldb.Tx, f Feedback) error {
 		return fmt.Errorf("encode metadata: %w", err)
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO feedback (`+columns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT (id) DO UPDATE SET value = excluded.value, rationale = excluded.rationale, reasons = excluded.reasons,
 			metadata = excluded.metadata, version = excluded.version, withdrawn = excluded.withdrawn,
 			delivery = excluded.delivery, delivery_reason = excluded.delivery_reason, updated_at = excluded.updated_at`,
 		f.ID, f.Target, f.Kind, f.Name, f.Actor, f.SourceID, string(f.Value), f.Rationale, string(reasons), string(metadata),
 		f.Version, f.Withdrawn, f.Delivery, f.DeliveryReason, f.DeliveredVersion, f.TraceID, f.AssessmentID,
-		f.ConversationID, sqldb.Micros(f.CreatedAt), sqldb.Micros(f.UpdatedAt))
+		f.ConversationID, f.Answer, sqldb.Micros(f.CreatedAt), sqldb.Micros(f.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("save feedback %s: %w", f.ID, err)
 	}
@@ -94,10 +94,23 @@ func (s *Store) ForDelivery(ctx context.Context, id string) (f Feedback, err err
 	return f, err
 }
 
-// WaitingForTx returns the ids of an answer's feedback that is not delivered.
-func (s *Store) WaitingForTx(ctx context.Context, tx *sqldb.Tx, target string) ([]string, error) {
+// WaitingForTx returns the ids of the feedback on an answer's trace that is not
+// delivered.
+func (s *Store) WaitingForTx(ctx context.Context, tx *sqldb.Tx, answer string) ([]string, error) {
 	return sqldb.Collect(ctx, tx, func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) },
-		`SELECT id FROM feedback WHERE target = $1 AND delivery <> $2`, target, Delivered)
+		`SELECT id FROM feedback WHERE answer = $1 AND delivery <> 'delivered'`, answer)
+}
+
+// WaitingAnswers returns up to n answers whose feedback waits for their trace,
+// beginning after the given one in the order of their ids.
+func (s *Store) WaitingAnswers(ctx context.Context, after string, n int) (ids []string, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		ids, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (id string, err error) { return id, r.Scan(&id) },
+			`SELECT DISTINCT answer FROM feedback WHERE delivery <> 'delivered' AND delivery = $1 AND answer > $2
+				ORDER BY answer LIMIT $3`, WaitingForTrace, after, n)
+		return err
+	})
+	return ids, err
 }
 
 // NoteTx keeps how the delivery of version stands. A row that was changed since

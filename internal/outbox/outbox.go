@@ -6,6 +6,10 @@
 // from the rows as they are when it runs (level-triggered), so enqueuing the
 // same key again merely says "look once more". A job is worked on under a lease
 // and settled only while that lease is held and nobody has enqueued it since.
+//
+// The lease fences our rows, not the world: a worker that was cut off may have a
+// request under way that takes effect later. A job whose lease expired, was lost
+// or ended unsure is therefore looked at once more one lease after it is done.
 // The package does not know what any job means.
 package outbox
 
@@ -27,31 +31,61 @@ type Job struct {
 	Version   int64     // grows with each enqueue
 	Attempts  int       // counted failures so far
 	CreatedAt time.Time // when it was first enqueued
-	token     string
+
+	// Verify asks to compare with the world even what our rows call done:
+	// another worker may have written to it since.
+	Verify bool
+
+	token string
+	until time.Time // the lease's end
 }
 
 // Store keeps the jobs. It is safe for concurrent use, by several processes too.
 type Store struct {
 	db   *sqldb.DB
 	wake chan struct{}
+	now  func() time.Time
 }
 
 // NewStore returns the store of the jobs in db.
 func NewStore(db *sqldb.DB) *Store {
-	return &Store{db: db, wake: make(chan struct{}, 1)}
+	return &Store{db: db, wake: make(chan struct{}, 1), now: time.Now}
 }
 
+// WithClock is s with a wall clock of its own, on the same jobs: tests let the
+// clocks of two workers differ and jump.
+func (s *Store) WithClock(now func() time.Time) *Store {
+	return &Store{db: s.db, wake: s.wake, now: now}
+}
+
+// maxAhead is how far in the future a job may be due.
+const maxAhead = 15 * time.Minute
+
+// What a job owes after it is done, in column verify. Enqueued again, what it
+// owes begins anew.
+const (
+	settledFirmly = 0
+	lookOnceMore  = 1 // this look is the last
+	lookLater     = 2 // when done, look again one lease later
+)
+
 // EnqueueTx adds the job, or asks for another look when it is there already,
-// failed ones included. It is due at notBefore; while a worker holds it, right
-// after that worker is done. Call Wake once the transaction is committed.
+// failed ones included. It is due at notBefore, which is at most maxAhead from
+// now; while a worker holds it, right after that worker is done. Call Wake once
+// the transaction is committed.
 func (s *Store) EnqueueTx(ctx context.Context, tx *sqldb.Tx, kind, key string, notBefore time.Time) error {
+	return s.enqueueTx(ctx, tx, kind, key, notBefore, settledFirmly)
+}
+
+func (s *Store) enqueueTx(ctx context.Context, tx *sqldb.Tx, kind, key string, notBefore time.Time, verify int) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO jobs (kind, key, version, failed, not_before, attempts, lease_token, last_error, created_at)
-		VALUES ($1, $2, 1, FALSE, $3, 0, '', '', $4)
+		INSERT INTO jobs (kind, key, version, failed, not_before, attempts, lease_token, last_error, created_at, verify)
+		VALUES ($1, $2, 1, FALSE, $3, 0, '', '', $4, $5)
 		ON CONFLICT (kind, key) DO UPDATE SET
 			version = jobs.version + 1, failed = FALSE, attempts = 0, last_error = '',
+			verify = CASE WHEN jobs.verify + excluded.verify > 0 THEN 2 ELSE 0 END,
 			not_before = CASE WHEN jobs.lease_token <> '' THEN jobs.not_before ELSE excluded.not_before END`,
-		kind, key, sqldb.Micros(notBefore), sqldb.Micros(time.Now()))
+		kind, key, sqldb.Micros(notBefore), sqldb.Micros(s.now()), verify)
 	if err != nil {
 		return fmt.Errorf("enqueue %s %s: %w", kind, key, err)
 	}
@@ -69,11 +103,11 @@ func (s *Store) Wake() {
 // HastenTx makes the jobs due now, unless a worker holds them or they failed.
 // Keys without a job are ignored.
 func (s *Store) HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ...string) error {
-	now := sqldb.Micros(time.Now())
+	now := sqldb.Micros(s.now())
 	for _, key := range keys {
 		_, err := tx.Exec(ctx, `
 			UPDATE jobs SET not_before = $1
-			WHERE kind = $2 AND key = $3 AND lease_token = '' AND NOT failed AND not_before > $1`, now, kind, key)
+			WHERE kind = $2 AND key = $3 AND lease_token = '' AND NOT failed AND verify <> 1 AND not_before > $1`, now, kind, key)
 		if err != nil {
 			return fmt.Errorf("hasten %s %s: %w", kind, key, err)
 		}
@@ -81,23 +115,34 @@ func (s *Store) HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ..
 	return nil
 }
 
+// Order is which of the due jobs are leased first.
+type Order string
+
+// The orders. A backlog is worked off from both ends: the newest have somebody
+// waiting, the oldest must not starve.
+const (
+	OldestFirst Order = "ASC"
+	NewestFirst Order = "DESC"
+)
+
 // Lease takes up to n due jobs for d. Nobody else gets them before d has passed.
-func (s *Store) Lease(ctx context.Context, n int, d time.Duration) ([]Job, error) {
-	now := time.Now()
+func (s *Store) Lease(ctx context.Context, n int, d time.Duration, order Order) ([]Job, error) {
+	now := s.now()
 	token := newToken()
+	until := time.Now().Add(d) // by the monotonic clock: the holder's own deadline
 	var jobs []Job
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		jobs, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (Job, error) {
-			j, created := Job{token: token}, int64(0)
-			err := r.Scan(&j.Kind, &j.Key, &j.Version, &j.Attempts, &created)
-			j.CreatedAt = sqldb.Time(created)
+			j, created, verify := Job{token: token, until: until}, int64(0), 0
+			err := r.Scan(&j.Kind, &j.Key, &j.Version, &j.Attempts, &created, &verify)
+			j.CreatedAt, j.Verify = sqldb.Time(created), verify != settledFirmly
 			return j, err
-		}, `UPDATE jobs SET lease_token = $1, not_before = $2
+		}, `UPDATE jobs SET lease_token = $1, not_before = $2, verify = CASE WHEN lease_token <> '' THEN $5 ELSE verify END
 			WHERE (kind, key) IN (
 				SELECT kind, key FROM jobs WHERE NOT failed AND not_before <= $3
-				ORDER BY not_before LIMIT $4 `+tx.Dialect().SkipLocked+`)
-			RETURNING kind, key, version, attempts, created_at`,
-			token, sqldb.Micros(now.Add(d)), sqldb.Micros(now), n)
+				ORDER BY not_before `+string(order)+` LIMIT $4 `+tx.Dialect().SkipLocked+`)
+			RETURNING kind, key, version, attempts, created_at, verify`,
+			token, sqldb.Micros(now.Add(d)), sqldb.Micros(now), n, lookLater)
 		return err
 	})
 	if err != nil {
@@ -116,31 +161,35 @@ func newToken() string {
 // worker may have it. The job is due again.
 var ErrLeaseLost = errors.New("the job's lease was lost")
 
-// settle applies the outcome under the lease. commit runs in the same
-// transaction, and only when the lease still holds.
-func (s *Store) settle(ctx context.Context, j Job, o Outcome) error {
+// settle applies the outcome under the lease, which was for d. The outcome's
+// Commit runs in the same transaction, and only when the lease still holds.
+func (s *Store) settle(ctx context.Context, j Job, o Outcome, d time.Duration) error {
 	lost := false
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var version int64
-		err := tx.QueryRow(ctx, `SELECT version FROM jobs WHERE kind = $1 AND key = $2 AND lease_token = $3 `+tx.Dialect().ForUpdate,
-			j.Kind, j.Key, j.token).Scan(&version)
+		var verify int
+		err := tx.QueryRow(ctx, `SELECT version, verify FROM jobs WHERE kind = $1 AND key = $2 AND lease_token = $3 `+tx.Dialect().ForUpdate,
+			j.Kind, j.Key, j.token).Scan(&version, &verify)
 		if lost = errors.Is(err, sql.ErrNoRows); lost {
 			// What we wrote elsewhere may have undone a newer worker's work, so
 			// somebody must look again.
-			return s.EnqueueTx(ctx, tx, j.Kind, j.Key, time.Now())
+			return s.enqueueTx(ctx, tx, j.Kind, j.Key, s.now(), lookLater)
 		}
 		if err != nil {
 			return err
+		}
+		if o.Unsure {
+			verify = lookLater
 		}
 		if o.Commit != nil {
 			if err := o.Commit(ctx, tx); err != nil {
 				return err
 			}
 		}
-		if version != j.Version {
-			return s.release(ctx, tx, j, time.Now())
+		if version != j.Version { // enqueued again while we worked on it
+			return s.release(ctx, tx, j, Retry(0, false, ""), verify)
 		}
-		return s.apply(ctx, tx, j, o)
+		return s.apply(ctx, tx, j, o, verify, d)
 	})
 	switch {
 	case err != nil:
@@ -151,29 +200,42 @@ func (s *Store) settle(ctx context.Context, j Job, o Outcome) error {
 	return nil
 }
 
-func (s *Store) apply(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome) error {
-	var err error
+func (s *Store) apply(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, verify int, d time.Duration) (err error) {
 	switch {
+	case o.done && verify == lookLater:
+		return s.release(ctx, tx, j, Retry(d, false, ""), lookOnceMore)
 	case o.done:
 		_, err = tx.Exec(ctx, `DELETE FROM jobs WHERE kind = $1 AND key = $2`, j.Kind, j.Key)
 	case o.failed:
-		_, err = tx.Exec(ctx, `UPDATE jobs SET failed = TRUE, lease_token = '', attempts = attempts + 1, last_error = $3
-			WHERE kind = $1 AND key = $2`, j.Kind, j.Key, o.reason)
+		_, err = tx.Exec(ctx, `UPDATE jobs SET failed = TRUE, lease_token = '', attempts = attempts + 1, last_error = $3, verify = $4
+			WHERE kind = $1 AND key = $2`, j.Kind, j.Key, o.reason, verify)
 	default:
-		_, err = tx.Exec(ctx, `UPDATE jobs SET lease_token = '', not_before = $3, attempts = attempts + $4, last_error = $5
-			WHERE kind = $1 AND key = $2`, j.Kind, j.Key, sqldb.Micros(time.Now().Add(o.after)), o.counted, o.reason)
+		return s.release(ctx, tx, j, o, verify)
 	}
 	return err
 }
 
-// release gives the job back: it was enqueued again while we worked on it.
-func (s *Store) release(ctx context.Context, tx *sqldb.Tx, j Job, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE jobs SET lease_token = '', not_before = $3 WHERE kind = $1 AND key = $2`,
-		j.Kind, j.Key, sqldb.Micros(at))
+// release gives the job back, for the try that o asks for.
+func (s *Store) release(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, verify int) error {
+	_, err := tx.Exec(ctx, `UPDATE jobs SET lease_token = '', not_before = $3, attempts = attempts + $4, last_error = $5, verify = $6
+		WHERE kind = $1 AND key = $2`,
+		j.Kind, j.Key, sqldb.Micros(s.now().Add(min(o.after, maxAhead))), o.counted, o.reason, verify)
 	return err
 }
 
-// nextDue returns when the earliest job is due; the zero time when there is none.
+// redate makes jobs due that are due later than any can be: the clock that said
+// so has since been set back.
+func (s *Store) redate(ctx context.Context) error {
+	now := s.now()
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE jobs SET not_before = $1 WHERE NOT failed AND not_before > $2`,
+			sqldb.Micros(now), sqldb.Micros(now.Add(maxAhead)))
+		return err
+	})
+}
+
+// nextDue returns when the earliest job is due by our clock; the zero time when
+// there is none.
 func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
 	var at sql.NullInt64
 	err := s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
@@ -182,19 +244,32 @@ func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
 	return sqldb.Time(at.Int64), err
 }
 
+// Failed reports whether the job was given up.
+func (s *Store) Failed(ctx context.Context, kind, key string) (failed bool, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.QueryRow(ctx, `SELECT failed FROM jobs WHERE kind = $1 AND key = $2`, kind, key).Scan(&failed)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return failed, err
+}
+
 // Stats are the figures of the to-do list.
 type Stats struct {
-	Pending int       // waiting or being worked on
-	Failed  int       // given up until a retry is asked for
-	Oldest  time.Time // when the oldest pending job was enqueued; zero when there is none
+	Pending   int       // waiting or being worked on
+	Verifying int       // done, and to be looked at once more
+	Failed    int       // given up until a retry is asked for
+	Oldest    time.Time // when the oldest pending job was enqueued; zero when there is none
 }
 
 // Stats counts the jobs.
 func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
 	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var oldest sql.NullInt64
-		err := tx.QueryRow(ctx, `SELECT COUNT(*) FILTER (WHERE NOT failed), COUNT(*) FILTER (WHERE failed),
-			MIN(created_at) FILTER (WHERE NOT failed) FROM jobs`).Scan(&st.Pending, &st.Failed, &oldest)
+		err := tx.QueryRow(ctx, `SELECT COUNT(*) FILTER (WHERE NOT failed AND verify <> 1), COUNT(*) FILTER (WHERE NOT failed AND verify = 1),
+			COUNT(*) FILTER (WHERE failed), MIN(created_at) FILTER (WHERE NOT failed AND verify <> 1) FROM jobs`).
+			Scan(&st.Pending, &st.Verifying, &st.Failed, &oldest)
 		st.Oldest = sqldb.Time(oldest.Int64)
 		return err
 	})

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
@@ -28,7 +30,7 @@ func enqueue(t *testing.T, db *sqldb.DB, s *outbox.Store, key string, at time.Ti
 
 func lease(t *testing.T, s *outbox.Store, n int, d time.Duration) (keys []string) {
 	t.Helper()
-	jobs, err := s.Lease(t.Context(), n, d)
+	jobs, err := s.Lease(t.Context(), n, d, outbox.OldestFirst)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestOnlyOneWorkerHoldsAJob(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for {
-					jobs, err := s.Lease(context.Background(), 5, time.Minute)
+					jobs, err := s.Lease(context.Background(), 5, time.Minute, outbox.OldestFirst)
 					if err != nil {
 						t.Error(err)
 						return
@@ -275,9 +277,9 @@ func TestAWorkerThatLostItsLeaseKeepsNothing(t *testing.T) {
 		})
 		enqueue(t, db, s, "a", time.Now())
 		receive(t, started)
-		time.Sleep(2 * time.Minute) // fake time: another worker takes over and is done
-		if looks.Load() != 2 {
-			t.Fatalf("%d looks; the job was not taken over", looks.Load())
+		time.Sleep(2 * time.Minute) // fake time: another worker takes over, is done and looks once more
+		if looks.Load() != 3 {
+			t.Fatalf("%d looks; want one that took over and one a lease later", looks.Load())
 		}
 		finish <- ""
 		time.Sleep(2 * time.Second)
@@ -288,8 +290,12 @@ func TestAWorkerThatLostItsLeaseKeepsNothing(t *testing.T) {
 		if err != nil || rows != 0 {
 			t.Errorf("%d rows, %v; a worker that had lost its lease committed", rows, err)
 		}
-		if looks.Load() != 3 {
+		if looks.Load() != 4 {
 			t.Errorf("%d looks; the job was not put back", looks.Load())
+		}
+		time.Sleep(time.Minute)
+		if looks.Load() != 5 {
+			t.Errorf("%d looks; want one more a lease later", looks.Load())
 		}
 	})
 }
@@ -308,6 +314,120 @@ func TestStopKeepsWhatWasDone(t *testing.T) {
 		r.Stop()
 		if st, err := s.Stats(t.Context()); err != nil || st.Pending != 0 {
 			t.Errorf("stats %+v, %v; the finished job was not settled", st, err)
+		}
+	})
+}
+
+// TestWhatMayStillTakeEffectIsLookedAtOnceMore: one lease after it is done, once;
+// and being enqueued meanwhile does not shorten that time.
+func TestWhatMayStillTakeEffectIsLookedAtOnceMore(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		seen := make(chan string, 9)
+		begin := time.Now()
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
+			seen <- fmt.Sprintf("%s %v", time.Since(begin).Round(time.Second), j.Verify)
+			o := outbox.Done()
+			o.Unsure = len(seen) == 1
+			return o
+		})
+		enqueue(t, db, s, "a", begin)
+		time.Sleep(10 * time.Second)
+		if st, err := s.Stats(t.Context()); err != nil || st.Pending != 0 || st.Verifying != 1 {
+			t.Errorf("%+v, %v; want it done, and to be looked at once more", st, err)
+		}
+		enqueue(t, db, s, "a", time.Now())
+		time.Sleep(5 * time.Minute)
+		close(seen)
+		var got []string
+		for l := range seen {
+			got = append(got, l)
+		}
+		if d := cmp.Diff([]string{"0s false", "10s true", "40s true"}, got); d != "" {
+			t.Errorf("looks (-want +got):\n%s", d)
+		}
+	})
+}
+
+// TestABacklogIsWorkedOffFromBothEnds: with one worker, every other job is the
+// newest and every other the oldest.
+func TestABacklogIsWorkedOffFromBothEnds(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		for i := range 6 {
+			enqueue(t, db, s, fmt.Sprint(i), time.Now())
+			time.Sleep(time.Second)
+		}
+		seen := make(chan string, 6)
+		r := outbox.NewRunner(s, map[string]outbox.Handler{"k": func(_ context.Context, j outbox.Job) outbox.Outcome {
+			seen <- j.Key
+			return outbox.Done()
+		}}, outbox.Options{Workers: 1})
+		r.Start()
+		t.Cleanup(r.Stop)
+		var got []string
+		for range 6 {
+			got = append(got, receive(t, seen))
+		}
+		if d := cmp.Diff([]string{"5", "0", "4", "1", "3", "2"}, got); d != "" {
+			t.Errorf("order (-want +got):\n%s", d)
+		}
+	})
+}
+
+// TestAClosedGateLeavesJobsUntouched: while what they need is down, nothing is
+// leased or written, however much is waiting or woken.
+func TestAClosedGateLeavesJobsUntouched(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		open := time.Now().Add(time.Hour)
+		seen := make(chan string, 9)
+		writes := 0
+		db.Intercept(func(string) error { writes++; return nil })
+		gated := outbox.NewRunner(s, map[string]outbox.Handler{"k": func(_ context.Context, j outbox.Job) outbox.Outcome {
+			seen <- j.Key
+			return outbox.Done()
+		}}, outbox.Options{Gate: func(n int) (int, time.Duration) {
+			if wait := time.Until(open); wait > 0 {
+				return 0, wait
+			}
+			return n, 0
+		}})
+		enqueue(t, db, s, "a", time.Now())
+		writes = 0
+		gated.Start()
+		t.Cleanup(gated.Stop)
+		for range 100 {
+			time.Sleep(time.Second)
+			s.Wake()
+		}
+		if writes != 0 || len(seen) != 0 {
+			t.Errorf("%d statements, %d looks while the gate was closed", writes, len(seen))
+		}
+		time.Sleep(time.Hour)
+		if len(seen) != 1 {
+			t.Errorf("%d looks after it opened", len(seen))
+		}
+	})
+}
+
+// TestAClockSetBackDelaysNothingForLong: what a clock that ran ahead has dated
+// into the future is done soon after it is set right.
+func TestAClockSetBackDelaysNothingForLong(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		ahead := s.WithClock(func() time.Time { return time.Now().Add(24 * time.Hour) })
+		err := db.InTx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+			return ahead.EnqueueTx(ctx, tx, "k", "a", time.Now().Add(24*time.Hour))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := make(chan string, 1)
+		begin := time.Now()
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
+			seen <- j.Key
+			return outbox.Done()
+		})
+		receive(t, seen)
+		if waited := time.Since(begin); waited > 2*time.Minute {
+			t.Errorf("looked at after %v", waited)
 		}
 	})
 }

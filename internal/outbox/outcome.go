@@ -14,6 +14,9 @@ type Outcome struct {
 	Commit func(ctx context.Context, tx *sqldb.Tx) error
 	// After, if set, is called once that transaction is committed.
 	After func()
+	// Unsure says that something the handler sent may take effect after it gave
+	// up waiting: the job is looked at once more, one lease after it is done.
+	Unsure bool
 
 	done, failed bool
 	after        time.Duration

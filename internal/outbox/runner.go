@@ -21,9 +21,14 @@ type Options struct {
 	Lease   time.Duration // how long a worker may take; 30 s when 0
 	Poll    time.Duration // how often to look for jobs that others enqueued; 1 s when 0
 	Log     *slog.Logger  // discards when nil
+
+	// Gate says how many of n free workers may begin now, and, when none may,
+	// after what time to ask again. While what all jobs need is down, it keeps
+	// them in the store untouched. Nil lets all begin.
+	Gate func(n int) (allowed int, wait time.Duration)
 }
 
-// margin is how long before its lease's end a handler must have stopped.
+// margin is the longest time between a handler's deadline and its lease's end.
 const margin = 5 * time.Second
 
 // panicDelay is how long a job rests whose handler panicked.
@@ -35,8 +40,9 @@ type Runner struct {
 	handlers map[string]Handler
 	opts     Options
 
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	redated time.Time // when redate ran last; the run goroutine's
 }
 
 // NewRunner returns a Runner for the given kinds of jobs. Jobs of other kinds
@@ -50,6 +56,9 @@ func NewRunner(s *Store, handlers map[string]Handler, opts Options) *Runner {
 	}
 	if opts.Poll == 0 {
 		opts.Poll = time.Second
+	}
+	if opts.Gate == nil {
+		opts.Gate = func(n int) (int, time.Duration) { return n, 0 }
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -78,28 +87,46 @@ func (r *Runner) run(ctx context.Context) {
 	for range r.opts.Workers {
 		free <- struct{}{}
 	}
-	for ctx.Err() == nil {
+	for turn := 0; ctx.Err() == nil; turn++ {
 		n := takeAll(ctx, free)
 		if n == 0 {
 			return
 		}
-		jobs, err := r.store.Lease(ctx, n, r.opts.Lease)
-		if err != nil && ctx.Err() == nil {
-			r.opts.Log.Error("cannot lease jobs", "err", err)
+		allowed, wait := r.opts.Gate(n)
+		begun := 0
+		if allowed > 0 {
+			begun = r.begin(ctx, min(n, allowed), turn, free)
 		}
-		for _, j := range jobs {
-			r.wg.Go(func() {
-				defer func() { free <- struct{}{} }()
-				r.work(ctx, j)
-			})
-		}
-		for range n - len(jobs) {
+		for range n - begun {
 			free <- struct{}{}
 		}
-		if len(jobs) == 0 {
+		switch {
+		case allowed <= 0:
+			sleep(ctx, wait, nil) // nobody's wake opens the gate
+		case begun == 0:
 			r.idle(ctx)
 		}
 	}
+}
+
+// begin leases up to n jobs and starts to work on them, in turn from both ends
+// of the backlog.
+func (r *Runner) begin(ctx context.Context, n, turn int, free chan<- struct{}) int {
+	order := OldestFirst
+	if turn%2 == 0 {
+		order = NewestFirst
+	}
+	jobs, err := r.store.Lease(ctx, n, r.opts.Lease, order)
+	if err != nil && ctx.Err() == nil {
+		r.opts.Log.Error("cannot lease jobs", "err", err)
+	}
+	for _, j := range jobs {
+		r.wg.Go(func() {
+			defer func() { free <- struct{}{} }()
+			r.work(ctx, j)
+		})
+	}
+	return len(jobs)
 }
 
 // takeAll waits for one free worker and takes the others that are free too.
@@ -122,28 +149,40 @@ func takeAll(ctx context.Context, free chan struct{}) int {
 
 // idle waits until something is due, or may be.
 func (r *Runner) idle(ctx context.Context) {
+	if time.Since(r.redated) > redateEvery {
+		r.redated = time.Now()
+		if err := r.store.redate(ctx); err != nil && ctx.Err() == nil {
+			r.opts.Log.Error("cannot mend the dates of jobs", "err", err)
+		}
+	}
 	wait := r.opts.Poll
 	if due, err := r.store.nextDue(ctx); err == nil && !due.IsZero() {
-		wait = min(wait, max(time.Until(due), time.Millisecond))
+		wait = min(wait, max(due.Sub(r.store.now()), time.Millisecond))
 	}
-	t := time.NewTimer(wait)
+	sleep(ctx, wait, r.store.wake)
+}
+
+// redateEvery is how often to look for jobs that a clock put too far ahead.
+const redateEvery = time.Minute
+
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-t.C:
-	case <-r.store.wake:
+	case <-wake:
 	}
 }
 
 func (r *Runner) work(ctx context.Context, j Job) {
-	deadline := r.opts.Lease - min(margin, r.opts.Lease/4)
-	hctx, cancel := context.WithTimeout(ctx, deadline)
+	hctx, cancel := context.WithDeadline(ctx, j.until.Add(-r.margin()))
 	o := r.handle(hctx, j)
 	cancel()
 	// The result of work that is done must be kept, also while we are stopping.
 	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
 	defer cancel()
-	if err := r.store.settle(sctx, j, o); err != nil {
+	if err := r.store.settle(sctx, j, o, r.opts.Lease); err != nil {
 		level := slog.LevelError
 		if errors.Is(err, ErrLeaseLost) {
 			level = slog.LevelWarn
@@ -157,11 +196,15 @@ func (r *Runner) work(ctx context.Context, j Job) {
 	r.store.Wake() // it may be due again: a retry, or enqueued meanwhile
 }
 
+// margin is how long before its lease's end a handler must have stopped.
+func (r *Runner) margin() time.Duration { return min(margin, r.opts.Lease/4) }
+
 func (r *Runner) handle(ctx context.Context, j Job) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.opts.Log.Error("job panicked", "kind", j.Kind, "key", j.Key, "panic", p, "stack", string(debug.Stack()))
 			o = Retry(panicDelay, true, fmt.Sprintf("internal error: %v", p))
+			o.Unsure = true
 		}
 	}()
 	h, ok := r.handlers[j.Kind]
