@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
@@ -33,6 +35,7 @@ type api struct {
 	maxBody     int64
 	maxSpanBody int64
 	patience    time.Duration
+	decoding    *semaphore.Weighted // bytes of span exports that are being decoded and stored
 }
 
 // Option changes how the handler works.
@@ -61,6 +64,7 @@ func Handler(store *tracestore.Store, opts ...Option) http.Handler {
 	for _, o := range opts {
 		o(a)
 	}
+	a.decoding = semaphore.NewWeighted(a.maxSpanBody)
 	mux := http.NewServeMux()
 	for _, r := range Routes() {
 		mux.Handle(r.Method+" "+r.Path, a.serve(r))

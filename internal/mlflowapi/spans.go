@@ -30,9 +30,20 @@ func (a *api) exportSpans(w http.ResponseWriter, req *http.Request) {
 		}})
 		return
 	}
-	batch, status, err := a.readSpans(w, req)
+	kind, body, status, err := a.readExport(w, req)
 	if err != nil {
 		detail(w, status, err.Error())
+		return
+	}
+	// Decoded spans take several times their bytes: large exports take turns.
+	if err := a.decoding.Acquire(req.Context(), int64(len(body))); err != nil {
+		detail(w, http.StatusServiceUnavailable, "The request was given up while it waited for other exports.")
+		return
+	}
+	defer a.decoding.Release(int64(len(body)))
+	batch, err := decode(kind, body)
+	if err != nil {
+		detail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if len(batch.Spans) == 0 && batch.Rejected > 0 {
@@ -44,7 +55,7 @@ func (a *api) exportSpans(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	a.linkRun(req, batch)
-	w.Header().Set("Content-Type", "application/x-protobuf")
+	w.Header().Set("Content-Type", kindProto)
 	_, _ = w.Write(exportAnswer(batch.Rejected))
 }
 
@@ -79,29 +90,36 @@ func detail(w http.ResponseWriter, status int, what any) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"detail": what})
 }
 
-// readSpans returns the spans of a request, or the status and words to refuse
-// it with.
-func (a *api) readSpans(w http.ResponseWriter, req *http.Request) (otlp.Batch, int, error) {
+const (
+	kindProto = "application/x-protobuf"
+	kindJSON  = "application/json"
+)
+
+// readExport returns the kind and the bytes of an export, decompressed, or the
+// status and words to refuse it with.
+func (a *api) readExport(w http.ResponseWriter, req *http.Request) (kind string, body []byte, status int, err error) {
 	header := req.Header.Get("Content-Type")
-	kind, _, _ := strings.Cut(header, ";")
+	kind, _, _ = strings.Cut(header, ";")
 	kind = strings.TrimSpace(kind)
-	if kind != "application/x-protobuf" && kind != "application/json" {
+	if kind != kindProto && kind != kindJSON {
 		//lint:ignore ST1005 MLflow's words, shown to the caller
-		return otlp.Batch{}, http.StatusBadRequest, fmt.Errorf("Invalid Content-Type: %s. Expected: application/x-protobuf or application/json", header)
+		return "", nil, http.StatusBadRequest, fmt.Errorf("Invalid Content-Type: %s. Expected: application/x-protobuf or application/json", header)
 	}
-	body, err := readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody))
+	body, err = readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody))
 	if err == nil {
 		body, err = decompress(body, strings.ToLower(req.Header.Get("Content-Encoding")), a.maxSpanBody)
 	}
 	if err != nil {
-		return otlp.Batch{}, statusOf(err), errors.New(errs.As(err).Public)
+		return "", nil, statusOf(err), errors.New(errs.As(err).Public)
 	}
-	decode := otlp.DecodeProto
-	if kind == "application/json" {
-		decode = otlp.DecodeJSON
+	return kind, body, http.StatusOK, nil
+}
+
+func decode(kind string, body []byte) (otlp.Batch, error) {
+	if kind == kindJSON {
+		return otlp.DecodeJSON(body)
 	}
-	batch, err := decode(body)
-	return batch, http.StatusBadRequest, err
+	return otlp.DecodeProto(body)
 }
 
 func statusOf(err error) int {

@@ -60,6 +60,9 @@ func checkTagChange(key, operation string) error {
 	return ValidTagKey(key)
 }
 
+// maxMillis is the end of the year 9999, after which no trace can have begun.
+const maxMillis = 253402300799999
+
 // TraceSelection says which traces of an experiment to delete: those with the
 // given ids, or those not younger than a time, oldest first.
 type TraceSelection struct {
@@ -102,7 +105,8 @@ func (s *Store) DeleteTraces(ctx context.Context, sel TraceSelection) (int, erro
 			limit = *sel.MaxTraces
 		}
 		err := count(`DELETE FROM traces WHERE trace_id IN (SELECT trace_id FROM traces
-			WHERE experiment_id = $1 AND request_time <= $2 ORDER BY request_time, trace_id LIMIT $3)`, experiment, *sel.MaxMillis*1000+999, limit)
+			WHERE experiment_id = $1 AND request_time <= $2 ORDER BY request_time, trace_id LIMIT $3)`,
+			experiment, min(*sel.MaxMillis, maxMillis)*1000+999, limit)
 		return deleted, err
 	})
 }
