@@ -72,10 +72,21 @@ func (s *Store) insertTx(ctx context.Context, tx *sqldb.Tx, m Message) error {
 	return nil
 }
 
+// CheckpointTx keeps what an answer has come to so far, in case we crash. It does
+// nothing when the message is gone or finished.
+func (s *Store) CheckpointTx(ctx context.Context, tx *sqldb.Tx, id string, content, items json.RawMessage) error {
+	_, err := tx.Exec(ctx, `UPDATE messages SET content = $2, items = $3 WHERE id = $1 AND status = 'streaming'`,
+		id, string(content), string(items))
+	if err != nil {
+		return fmt.Errorf("keep the beginning of message %s: %w", id, err)
+	}
+	return nil
+}
+
 // FinishTx writes an answer's final content and state. It does nothing when the
-// message is gone (its conversation was deleted) or finished already, and says
-// whether it wrote.
-func (s *Store) FinishTx(ctx context.Context, tx *sqldb.Tx, m Message) (bool, error) {
+// message is finished already, or gone (its conversation was deleted), and says
+// whether it is gone.
+func (s *Store) FinishTx(ctx context.Context, tx *sqldb.Tx, m Message) (gone bool, err error) {
 	res, err := tx.Exec(ctx, `UPDATE messages SET content = $2, items = $3, status = $4, stopped_by = $5, error_code = $6,
 			error_message = $7, trace_summary = $8, updated_at = $9
 		WHERE id = $1 AND status = 'streaming'`,
@@ -84,8 +95,15 @@ func (s *Store) FinishTx(ctx context.Context, tx *sqldb.Tx, m Message) (bool, er
 	if err != nil {
 		return false, fmt.Errorf("finish message %s: %w", m.ID, err)
 	}
-	n, err := res.RowsAffected()
-	return n == 1, err
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return false, err
+	}
+	var status string
+	err = tx.QueryRow(ctx, `SELECT status FROM messages WHERE id = $1`, m.ID).Scan(&status)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return false, err
 }
 
 // Messages returns all messages of actor's conversation, oldest first.

@@ -2,12 +2,10 @@ package gateway
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
 // Answer is what came of a turn.
@@ -23,11 +21,14 @@ type Answer struct {
 	ended       time.Time
 	toldTraceID string
 	neverCalled bool
-	tools       []toolCall
+	steps       []step
+	usage       *mlflowtrace.TokenUsage // nil when the agent did not say
+	cost        float64                 // in USD, 0 when the agent did not say
 }
 
 // Summary is what an answer's trace says in one line (the trace_summary of the
-// stream and traceSummary of a message).
+// stream and traceSummary of a message). Of an agent that records its own trace
+// it holds what the stream showed, which may be less than the trace.
 type Summary struct {
 	TraceID         string   `json:"trace_id,omitempty"` // when it is known at the end
 	DurationMS      int64    `json:"duration_ms"`
@@ -43,40 +44,45 @@ type Summary struct {
 	ClientRequestID string   `json:"client_request_id"`
 }
 
-// answer is what the observer has seen so far.
-func (o *observer) answer(t *Turn) *Answer {
-	o.flush("incomplete")
-	now := time.Now()
-	a := &Answer{Items: o.items, ended: now, toldTraceID: o.toldTraceID, tools: o.tools}
-	var texts []string
-	for _, raw := range o.items {
-		if item := gjson.ParseBytes(raw); item.Get("type").Str == "message" {
-			if text := messageText(item); text != "" {
-				texts = append(texts, text)
-			}
-		}
+// answer is what the observer has seen when the stream is over. Text without
+// its message is incomplete, unless the agent came to its proper end.
+func (o *observer) answer(t *Turn, completed bool) *Answer {
+	status := "incomplete"
+	if completed {
+		status = "completed"
 	}
-	a.Text = strings.Join(texts, "\n\n")
-	a.Summary = o.summary(t, now)
-	return a
+	o.items = append(o.items, o.speech.flush(status)...)
+	now := time.Now()
+	if s, ok := o.cited(now); ok {
+		o.steps = append(o.steps, s)
+	}
+	return &Answer{
+		Items: o.items, Text: text(o.items), Summary: o.summary(t, now), ended: now,
+		toldTraceID: o.toldTraceID, steps: o.steps, usage: o.usage, cost: o.cost,
+	}
 }
 
 func (o *observer) summary(t *Turn, now time.Time) *Summary {
 	s := &Summary{
-		ClientRequestID: t.ClientRequestID, DurationMS: now.Sub(o.started).Milliseconds(),
-		ToolsCalled: []string{}, LLMCalls: o.llmCalls, SpansCount: 1 + len(o.tools),
-		InputTokens: o.usage.InputTokens, OutputTokens: o.usage.OutputTokens, TotalTokens: o.usage.TotalTokens,
-		TraceID: o.toldTraceID,
+		ClientRequestID: t.ClientRequestID, DurationMS: now.Sub(o.started).Milliseconds(), TraceID: o.toldTraceID,
+		ToolsCalled: []string{}, SpansCount: 1 + len(o.steps), LLMCalls: o.responses,
+	}
+	if s.LLMCalls == 0 {
+		s.LLMCalls = o.messages() // the agent does not say; each message took one
+	}
+	if u := o.usage; u != nil {
+		s.InputTokens, s.OutputTokens, s.TotalTokens = u.InputTokens, u.OutputTokens, u.TotalTokens
 	}
 	if !o.first.IsZero() {
 		s.FirstTokenMS = o.first.Sub(o.started).Milliseconds()
 	}
-	for _, c := range o.tools {
-		s.ToolsCalled = append(s.ToolsCalled, c.name)
-	}
-	if o.hasUsage {
-		u := o.usage
-		t.trace.TokenUsage = &u
+	for _, st := range o.steps {
+		switch st.kind {
+		case mlflowtrace.TypeTool:
+			s.ToolsCalled = append(s.ToolsCalled, st.name)
+		case mlflowtrace.TypeRetriever:
+			s.RetrievalCalls++
+		}
 	}
 	return s
 }
@@ -95,11 +101,12 @@ func (a *Answer) fail(code, message string) {
 	a.ErrorCode, a.ErrorMessage = code, message
 }
 
-func (a *Answer) itemsJSON() json.RawMessage {
-	if len(a.Items) == 0 {
+// itemsJSON is a JSON list of items.
+func itemsJSON(items []json.RawMessage) json.RawMessage {
+	if len(items) == 0 {
 		return json.RawMessage(`[]`)
 	}
-	raw, err := json.Marshal(a.Items)
+	raw, err := json.Marshal(items)
 	if err != nil {
 		return json.RawMessage(`[]`) // items were parsed from valid JSON
 	}

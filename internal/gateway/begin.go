@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -13,7 +15,6 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
-	"github.com/thumbprint-ai/thumbprint/internal/requestid"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
@@ -25,12 +26,17 @@ type TurnRequest struct {
 	AgentID        string
 	Messages       []agent.Message
 	ConversationID string // continue this one: Messages are only what is new
-	ParentID       string // the message the new ones follow; the newest when empty
+	ParentID       string // the message the new ones follow; the newest when empty, none when Root
 	NoStore        bool   // keep no conversation; only the link
 	CustomInputs   map[string]any
 	Approvals      []agent.Approval
 	Authorization  string // the user's own token, for agents that want it
 }
+
+// Root is the ParentID of messages that follow none: another beginning of the
+// same conversation, which is how its first question is edited. No id of ours
+// looks like it.
+const Root = "root"
 
 // maxMessages bounds the history one request may carry.
 const maxMessages = 1000
@@ -50,7 +56,7 @@ func (r *TurnRequest) check() error {
 	switch n := len(r.Messages); {
 	case r.ParentID != "" && r.ConversationID == "":
 		return errs.New(errs.Unprocessable, "parent_id needs a conversation_id.")
-	case n == 0 && r.ParentID == "" && len(r.Approvals) == 0:
+	case n == 0 && (r.ParentID == "" || r.ParentID == Root) && len(r.Approvals) == 0:
 		return errs.New(errs.Unprocessable, "messages is empty; send at least one message, or the parent_id of a question to answer again.")
 	case n > 0 && r.Messages[n-1].Role != "user" && len(r.Approvals) == 0:
 		return errs.New(errs.Unprocessable, "The last message must be the user's.")
@@ -83,8 +89,13 @@ type Turn struct {
 	started time.Time
 	trace   *mlflowtrace.Trace // what will be recorded; its root is Spans[0]
 	noStore bool
+	called  bool            // the agent's Open was called
 	ctx     context.Context // cancelled by cancel; Run's context is tied to it
 	cancel  context.CancelCauseFunc
+
+	checkpointed time.Time // when the answer so far was last kept
+	saving       atomic.Bool
+	saves        sync.WaitGroup
 }
 
 // Begin checks the request, mints the answer's name and stores question, answer
@@ -103,14 +114,13 @@ func (s *Service) Begin(ctx context.Context, r TurnRequest) (*Turn, error) {
 	}
 	t := s.newTurn(a, r, branch)
 	for try := 0; ; try++ {
-		t.ClientRequestID = requestid.New()
-		if err = s.admit(t); err != nil {
-			return nil, err
+		t.ClientRequestID = s.mint()
+		if err = s.admit(t); err == nil {
+			if err = s.store(ctx, t, r, branch); err == nil {
+				return t, nil
+			}
+			s.dismiss(t)
 		}
-		if err = s.store(ctx, t, r, branch); err == nil {
-			return t, nil
-		}
-		s.dismiss(t)
 		if !errors.Is(err, link.ErrTaken) || try == 3 {
 			break
 		}
@@ -125,6 +135,10 @@ func (s *Service) Begin(ctx context.Context, r TurnRequest) (*Turn, error) {
 func (s *Service) branch(ctx context.Context, r *TurnRequest) ([]chat.Message, error) {
 	if r.ConversationID == "" {
 		return nil, nil
+	}
+	if r.ParentID == Root && len(r.Messages) > 0 {
+		_, err := s.chats.Conversation(ctx, r.Actor, r.ConversationID)
+		return nil, err
 	}
 	branch, err := s.chats.Branch(ctx, r.Actor, r.ConversationID, r.ParentID)
 	if err != nil {
@@ -155,7 +169,8 @@ func approvalRequest(branch []chat.Message, id string) json.RawMessage {
 }
 
 func (s *Service) newTurn(a *Agent, r TurnRequest, branch []chat.Message) *Turn {
-	t := &Turn{svc: s, agent: a, started: time.Now(), noStore: r.NoStore, ConversationID: r.ConversationID}
+	now := time.Now()
+	t := &Turn{svc: s, agent: a, started: now, checkpointed: now, noStore: r.NoStore, ConversationID: r.ConversationID}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	if !r.NoStore {
 		t.MessageID = chat.NewMessageID()

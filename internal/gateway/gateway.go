@@ -24,6 +24,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
+	"github.com/thumbprint-ai/thumbprint/internal/requestid"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
 
@@ -65,6 +66,10 @@ type Service struct {
 	max    int
 	log    *slog.Logger
 
+	checkpoints chan struct{} // a token for each being written
+	drained     chan struct{} // closed when Drain has waited for all turns
+	mint        func() string // of client_request_ids
+
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	running  map[string]*Turn // by client_request_id; guarded by mu
@@ -77,6 +82,7 @@ func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, chats: o.Chats, links: o.Links, jobs: o.Jobs, agents: o.Agents, max: o.MaxTurns, log: o.Log,
 		byID: map[string]*Agent{}, running: map[string]*Turn{}, live: map[string]*Live{},
+		checkpoints: make(chan struct{}, maxCheckpoints), drained: make(chan struct{}), mint: requestid.New,
 	}
 	if s.max == 0 {
 		s.max = 9000
@@ -113,7 +119,8 @@ var (
 	errShutdown   = errors.New("the server is shutting down")
 )
 
-// admit registers a turn, within the limits.
+// admit registers a turn, within the limits. The error is link.ErrTaken when its
+// name is that of another running turn.
 func (s *Service) admit(t *Turn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,6 +129,9 @@ func (s *Service) admit(t *Turn) error {
 	}
 	if len(s.running) >= s.max {
 		return errs.New(errs.Unavailable, "Too many answers are being written at the moment; please try again shortly.").WithRetryAfter(5 * time.Second)
+	}
+	if _, taken := s.running[t.ClientRequestID]; taken {
+		return link.ErrTaken
 	}
 	s.running[t.ClientRequestID] = t
 	s.wg.Add(1)
@@ -143,8 +153,9 @@ func (s *Service) Running() int {
 }
 
 // Drain refuses new turns and waits for the open ones. When ctx ends first, it
-// stops them, so that each is stored as stopped, and waits for that.
+// stops them, so that each is stored as stopped, and waits for that. Call it once.
 func (s *Service) Drain(ctx context.Context) {
+	defer close(s.drained)
 	s.mu.Lock()
 	s.draining = true
 	s.mu.Unlock()
@@ -172,19 +183,34 @@ func (s *Service) Stop(ctx context.Context, actor, messageID string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, ok := s.running[m.TraceID]; ok {
+	// An imported message may carry any id, that of somebody else's answer too.
+	if t, ok := s.running[m.TraceID]; ok && t.MessageID == messageID {
 		t.cancel(errStopped)
 	}
 	return nil
 }
 
 // DeleteConversation removes actor's conversation with all its text, also from
-// what waits to be recorded. Links, votes and their deliveries stay.
+// what waits to be recorded, and stops the answers that are being written in it.
+// Links, votes and their deliveries stay.
 func (s *Service) DeleteConversation(ctx context.Context, actor, id string) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if err := s.links.StripRecordsTx(ctx, tx, actor, id, strip); err != nil {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		// In this order: an answer that ends meanwhile either has written its
+		// record, which is then stripped, or finds its message gone and strips it.
+		if err := s.chats.DeleteTx(ctx, tx, actor, id); err != nil {
 			return err
 		}
-		return s.chats.DeleteTx(ctx, tx, actor, id)
+		return s.links.StripRecordsTx(ctx, tx, actor, id, strip)
 	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.running {
+		if t.ConversationID == id {
+			t.cancel(errStopped)
+		}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
@@ -50,8 +51,10 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 		if err := s.links.EndTx(ctx, tx, l.ClientRequestID, chat.Failed, "", now); err != nil {
 			return err
 		}
-		if err := s.links.SaveRecordTx(ctx, tx, l.ClientRequestID, record); err != nil {
-			return err
+		if record != nil {
+			if err := s.links.SaveRecordTx(ctx, tx, l.ClientRequestID, record); err != nil {
+				return err
+			}
 		}
 		if l.TraceBy == link.ByGateway {
 			return s.jobs.EnqueueTx(ctx, tx, link.RecordJob, l.ClientRequestID, now)
@@ -60,9 +63,13 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 	})
 }
 
-// interruptedTrace is the trace that was kept at the turn's beginning, ended.
+// interruptedTrace is the trace that was kept at the turn's beginning, ended;
+// nil when it is gone, for then delivery makes a bare one.
 func (s *Service) interruptedTrace(ctx context.Context, l link.Link, now time.Time) (json.RawMessage, error) {
 	record, err := s.links.Record(ctx, l.ClientRequestID)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +80,10 @@ func (s *Service) interruptedTrace(ctx context.Context, l link.Link, now time.Ti
 	tr.State = mlflow.StateError
 	tr.Tags[TagStatus], tr.Tags[TagError] = chat.Failed, CodeInterrupted
 	tr.Spans[0].End = now
+	if m, err := s.chats.Message(ctx, l.Actor, l.MessageID); err == nil {
+		tr.ResponsePreview = chat.TextOf(m.Content)
+		tr.Spans[0].Outputs = completion(tr.ResponsePreview, chat.Failed)
+	}
 	tr.Spans[0].Status = mlflowtrace.Status{Code: mlflow.StatusError, Message: CodeInterrupted + ": " + interrupted}
 	return json.Marshal(tr)
 }

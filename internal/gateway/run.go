@@ -6,12 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
-	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
-	"github.com/thumbprint-ai/thumbprint/internal/link"
-	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
 
 // Sink takes the events of a turn, each one line of JSON (or the word [DONE]),
@@ -20,14 +17,12 @@ type Sink interface {
 	Send(data []byte) error
 }
 
-// storeTimeout is how long storing an answer may take after its end.
-const storeTimeout = 10 * time.Second
-
 // Run answers the turn into sink and returns the answer, which is stored by
-// then. When ctx ends or sink fails, the agent's call ends and the answer is
+// then (or has failed with the code not_stored). When ctx ends or sink fails, the agent's call ends and the answer is
 // stored as stopped by disconnect.
 func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	defer t.svc.dismiss(t)
+	defer t.saves.Wait()
 	defer t.cancel(nil)
 	unhook := context.AfterFunc(ctx, func() { t.cancel(errDisconnect) })
 	defer unhook()
@@ -39,9 +34,11 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	obs := newObserver(t.started)
 	err := t.relay(sink, obs)
 	a := t.finish(obs, err)
+	t.complete(a)
 	if err := t.keep(a); err != nil {
 		t.svc.log.Error("answer not stored", "client_request_id", t.ClientRequestID, "err", err)
-		a.fail("not_stored", "The answer could not be stored; it is lost when you leave this page.")
+		t.svc.keepLater(t, *a)
+		a.fail("not_stored", "The answer could not be stored; it is tried again, but copy what you need before you leave this page.")
 	}
 	if a.Status == chat.Failed {
 		t.send(sink, errorEvent{"error", a.ErrorCode, a.ErrorMessage})
@@ -98,6 +95,7 @@ func (t *Turn) relay(sink Sink, obs *observer) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}
+	t.called = true
 	stream, err := t.agent.Client.Open(t.ctx, &t.req)
 	if err != nil {
 		return err
@@ -121,15 +119,17 @@ func (t *Turn) relay(sink Sink, obs *observer) error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
+		t.checkpoint(obs)
 	}
 }
 
-// finish names the turn's end.
+// finish names the turn's end. Only the bare io.EOF is a proper one: the error of
+// a stream that was cut may wrap it.
 func (t *Turn) finish(obs *observer, err error) *Answer {
-	a := obs.answer(t)
+	a := obs.answer(t, err == io.EOF)
 	var ae *agent.Error
 	switch cause := context.Cause(t.ctx); {
-	case errors.Is(err, io.EOF):
+	case err == io.EOF:
 		a.end(chat.Completed)
 	case errors.Is(cause, errStopped):
 		a.stop("user")
@@ -145,7 +145,7 @@ func (t *Turn) finish(obs *observer, err error) *Answer {
 	if a.Status == chat.Failed {
 		t.svc.log.Warn("the agent failed", "agent", t.agent.ID, "client_request_id", t.ClientRequestID, "err", err)
 	}
-	a.neverCalled = neverCalled(err)
+	a.neverCalled = !t.called || neverCalled(err)
 	return a
 }
 
@@ -154,70 +154,4 @@ func (t *Turn) finish(obs *observer, err error) *Answer {
 func neverCalled(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// keep stores the answer, what becomes of its link and the job that records its
-// trace, in one transaction. It does not depend on who still listens.
-func (t *Turn) keep(a *Answer) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	t.complete(a)
-	s := t.svc
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		gone, err := t.keepMessage(ctx, tx, a)
-		if err != nil {
-			return err
-		}
-		record, err := t.record()
-		if err == nil && gone {
-			record, err = strip(record)
-		}
-		if err != nil {
-			return err
-		}
-		if err := s.links.EndTx(ctx, tx, t.ClientRequestID, a.Status, a.toldTraceID, a.ended); err != nil {
-			return err
-		}
-		if err := s.links.SaveRecordTx(ctx, tx, t.ClientRequestID, record); err != nil {
-			return err
-		}
-		if t.agent.TraceBy == link.ByGateway || a.neverCalled {
-			return s.recordTx(ctx, tx, t.ClientRequestID, t.trace.ID, a.neverCalled)
-		}
-		return nil
-	})
-	s.jobs.Wake()
-	return err
-}
-
-// keepMessage stores the answer's text; gone says that its conversation was
-// deleted meanwhile.
-func (t *Turn) keepMessage(ctx context.Context, tx *sqldb.Tx, a *Answer) (gone bool, err error) {
-	if t.noStore {
-		return false, nil
-	}
-	summary, err := json.Marshal(a.Summary)
-	if err != nil {
-		return false, err
-	}
-	content, err := json.Marshal(a.Text)
-	if err != nil {
-		return false, err
-	}
-	wrote, err := t.svc.chats.FinishTx(ctx, tx, chat.Message{
-		ID: t.MessageID, Content: content, Items: a.itemsJSON(), Status: a.Status, StoppedBy: a.StoppedBy,
-		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, TraceSummary: summary, UpdatedAt: a.ended,
-	})
-	return !wrote, err
-}
-
-// recordTx asks for the trace to be recorded. takeOver makes it ours although
-// the agent was to record it: it was never called, so nobody else will.
-func (s *Service) recordTx(ctx context.Context, tx *sqldb.Tx, id, traceID string, takeOver bool) error {
-	if takeOver {
-		if err := s.links.TakeOverTx(ctx, tx, id, traceID); err != nil {
-			return err
-		}
-	}
-	return s.jobs.EnqueueTx(ctx, tx, link.RecordJob, id, time.Now())
 }

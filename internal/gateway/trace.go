@@ -7,6 +7,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
@@ -19,6 +20,10 @@ const (
 	TagStoppedBy    = "thumbprint.stopped_by" // user, disconnect or shutdown
 	TagError        = "thumbprint.error"      // the code, when failed
 )
+
+// metadataCost is where MLflow looks for what a trace cost, in USD
+// (mlflow/tracing/constant.py).
+const metadataCost = "mlflow.trace.cost"
 
 // newTrace is the turn's trace as far as it is known before the agent is
 // called. Its id is minted now, so that ratings need no search.
@@ -75,53 +80,32 @@ func (t *Turn) complete(a *Answer) {
 		root.Events = append(root.Events, mlflowtrace.Event{Name: "first_token", Time: first})
 		root.Attributes = map[string]any{"time_to_first_token_ms": a.Summary.FirstTokenMS}
 	}
-	for _, c := range a.tools {
-		tr.Spans = append(tr.Spans, c.span(root.ID, t.content()))
+	for _, s := range a.steps {
+		tr.Spans = append(tr.Spans, s.span(tr.Spans[0].ID, t.content()))
+	}
+	tr.TokenUsage = a.usage
+	if a.cost > 0 {
+		tr.Metadata = map[string]string{metadataCost: fmt.Sprintf(`{"total_cost": %g}`, a.cost)}
 	}
 	if t.content() {
 		tr.ResponsePreview = a.Text
-		tr.Spans[0].Outputs = completion(a)
+		tr.Spans[0].Outputs = completion(a.Text, a.Status)
 	}
-	a.tools = nil
-	if t.agent.TraceBy == "gateway" || a.neverCalled {
+	if t.agent.TraceBy == link.ByGateway || a.neverCalled {
 		a.Summary.TraceID = tr.ID
 	}
 }
 
-func completion(a *Answer) map[string]any {
+// completion is an answer in the shape of a chat completion.
+func completion(text, status string) map[string]any {
 	reason := "stop"
-	if a.Status != chat.Completed {
-		reason = a.Status
+	if status != chat.Completed {
+		reason = status
 	}
 	return map[string]any{"choices": []any{map[string]any{
 		"index": 0, "finish_reason": reason,
-		"message": map[string]any{"role": "assistant", "content": a.Text},
+		"message": map[string]any{"role": "assistant", "content": text},
 	}}}
-}
-
-func (c toolCall) span(parent string, content bool) mlflowtrace.Span {
-	s := mlflowtrace.Span{ID: mlflowtrace.NewSpanID(), ParentID: parent, Name: c.name, Type: mlflowtrace.TypeTool, Start: c.start, End: c.end}
-	if s.Name == "" {
-		s.Name = "tool"
-	}
-	if content {
-		s.Inputs = structured(json.RawMessage(c.arguments), c.arguments)
-		var text string
-		if json.Unmarshal(c.output, &text) == nil {
-			s.Outputs = structured(json.RawMessage(text), text)
-		} else if c.output != nil {
-			s.Outputs = c.output
-		}
-	}
-	return s
-}
-
-// structured is raw when it is JSON, else the text itself.
-func structured(raw json.RawMessage, text string) any {
-	if json.Valid(raw) {
-		return raw
-	}
-	return text
 }
 
 // record is the trace as it is kept until it is in MLflow.
@@ -142,6 +126,7 @@ func strip(record json.RawMessage) (json.RawMessage, error) {
 	tr.RequestPreview, tr.ResponsePreview = "", ""
 	for i := range tr.Spans {
 		tr.Spans[i].Inputs, tr.Spans[i].Outputs = nil, nil
+		tr.Spans[i].Status.Message = "" // an agent's words, which may repeat the question
 	}
 	return json.Marshal(tr)
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // local is the cluster this test process has started for itself. It lives while
-// a test uses it.
+// a test, or Main, uses it.
 var local struct {
 	sync.Mutex
 	users int
@@ -40,7 +40,7 @@ func cluster(t testing.TB) string {
 	}
 	local.Lock()
 	defer local.Unlock()
-	if local.users == 0 {
+	if local.stop == nil {
 		dsn, stop, err := start(bin)
 		if err != nil {
 			t.Fatalf("start PostgreSQL: %v", err)
@@ -52,11 +52,23 @@ func cluster(t testing.TB) string {
 	return local.dsn
 }
 
+// Main runs a package's tests on one cluster, where each test would start its own:
+//
+//	func TestMain(m *testing.M) { os.Exit(sqldbtest.Main(m)) }
+func Main(m *testing.M) int {
+	local.Lock()
+	local.users++
+	local.Unlock()
+	defer release()
+	return m.Run()
+}
+
 func release() {
 	local.Lock()
 	defer local.Unlock()
-	if local.users--; local.users == 0 {
+	if local.users--; local.users == 0 && local.stop != nil {
 		local.stop()
+		local.stop = nil
 	}
 }
 

@@ -1,0 +1,190 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
+)
+
+func onSQLite(t *testing.T) *house { return newHouse(t, sqldbtest.SQLite(t)) }
+
+// TestEveryEndIsExplicit: whatever ends a turn, it has one state, which is said
+// at the end of the stream, stored with what text there was, and on the link;
+// and the job that records its trace is there when the trace is ours.
+func TestEveryEndIsExplicit(t *testing.T) {
+	truncated := &agent.Error{Code: agent.CodeTruncated, Message: "The agent's answer was cut off before its end.", Cause: errors.Join(agent.ErrTruncated, io.EOF)}
+	closed := &agent.Error{Code: agent.CodeUnreachable, Message: "It closed the connection.", Cause: io.EOF}
+	refused := &agent.Error{Code: agent.CodeUnreachable, Message: "Nobody is there.", Cause: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
+	failed := &agent.Error{Code: agent.CodeAgentError, Message: "The agent failed: rule."}
+	for _, tc := range []struct {
+		name     string
+		openErr  error
+		script   []any
+		end      func(h *house, turn *gateway.Turn, leave context.CancelFunc) // called after the first text
+		status   string
+		by, code string
+		text     string
+		ownJob   bool // the trace is ours to record though the agent was to
+	}{
+		{name: "completed", script: []any{delta("m", "all"), done("m", "all")}, status: chat.Completed, text: "all"},
+		{name: "completed without a word", status: chat.Completed},
+		{name: "stopped", script: []any{delta("m", "some"), wait{}}, status: chat.Stopped, by: "user", text: "some",
+			end: func(h *house, turn *gateway.Turn, _ context.CancelFunc) { h.stop("ann", turn.MessageID) }},
+		{name: "client gone", script: []any{delta("m", "some"), wait{}}, status: chat.Stopped, by: "disconnect", text: "some",
+			end: func(_ *house, _ *gateway.Turn, leave context.CancelFunc) { leave() }},
+		{name: "shut down", script: []any{delta("m", "some"), wait{}}, status: chat.Stopped, by: "shutdown", text: "some",
+			end: func(h *house, _ *gateway.Turn, _ context.CancelFunc) {
+				now, cancel := context.WithCancel(context.Background())
+				cancel()
+				go h.svc.Drain(now)
+			}},
+		{name: "failed before", openErr: failed, status: chat.Failed, code: agent.CodeAgentError},
+		{name: "connection closed without an answer", openErr: closed, status: chat.Failed, code: agent.CodeUnreachable},
+		{name: "nobody there", openErr: refused, status: chat.Failed, code: agent.CodeUnreachable, ownJob: true},
+		{name: "failed in the middle", script: []any{delta("m", "some"), failed}, status: chat.Failed, code: agent.CodeAgentError, text: "some"},
+		{name: "cut off", script: []any{delta("m", "some"), truncated}, status: chat.Failed, code: agent.CodeTruncated, text: "some"},
+		{name: "an error nobody knows", script: []any{errors.New("boom")}, status: chat.Failed, code: agent.CodeAgentError},
+	} {
+		for _, agentID := range []string{"ours", "own"} {
+			t.Run(tc.name+", trace by "+agentID, func(t *testing.T) {
+				h := onSQLite(t)
+				h.agent.says(tc.script...)
+				h.agent.openErr = tc.openErr
+				turn := h.begin(ask("hello", to(agentID)))
+				ctx, leave := context.WithCancel(t.Context())
+				defer leave()
+				out := &recorder{on: map[string]func(){}}
+				if tc.end != nil {
+					out.on["response.output_text.delta"] = func() { tc.end(h, turn, leave) }
+				}
+				a := turn.Run(ctx, out)
+				if a.Status != tc.status || a.StoppedBy != tc.by || a.ErrorCode != tc.code || a.Text != tc.text {
+					t.Errorf("answer %+v", a)
+				}
+				events := out.all()
+				fin := events[len(events)-2]
+				if events[len(events)-1] != "[DONE]" || gjson.Get(fin, "type").Str != "thumbprint.done" || gjson.Get(fin, "status").Str != tc.status ||
+					gjson.Get(fin, "stopped_by").Str != tc.by || gjson.Get(fin, "trace_summary.status").Str != tc.status {
+					t.Errorf("the stream ends with %q", events[len(events)-2:])
+				}
+				if got := len(out.of("error")); got != map[bool]int{true: 1}[tc.status == chat.Failed] {
+					t.Errorf("%d error events: %q", got, events)
+				}
+				m := h.message(turn.MessageID)
+				if m.Status != tc.status || m.StoppedBy != tc.by || m.ErrorCode != tc.code || chat.TextOf(m.Content) != tc.text || m.TraceID != turn.ClientRequestID {
+					t.Errorf("stored %+v", m)
+				}
+				l := h.link(turn.ClientRequestID)
+				if l.Status != tc.status || l.EndedAt.IsZero() {
+					t.Errorf("link %+v", l)
+				}
+				ours := agentID == "ours" || tc.ownJob
+				if (l.TraceBy == link.ByGateway) != ours || (l.TraceID != "") != ours || (h.pending() == 1) != ours {
+					t.Errorf("the trace is ours: %v; link %+v, %d jobs", ours, l, h.pending())
+				}
+				tr := h.record(turn.ClientRequestID)
+				if got := string(tr.State); (got == "ERROR") != (tc.status == chat.Failed) || tr.Tags[gateway.TagStatus] != tc.status || tr.Tags[gateway.TagStoppedBy] != tc.by ||
+					tr.ResponsePreview != tc.text {
+					t.Errorf("trace %+v", tr)
+				}
+				if h.svc.Running() != 0 || h.agent.closed != map[bool]int{true: 1}[tc.openErr == nil] {
+					t.Errorf("%d turns are open, %d streams were closed", h.svc.Running(), h.agent.closed)
+				}
+			})
+		}
+	}
+}
+
+func (h *house) stop(actor, messageID string) {
+	if err := h.svc.Stop(context.Background(), actor, messageID); err != nil {
+		h.t.Errorf("stop: %v", err)
+	}
+}
+
+// TestNobodyListens: the agent's call ends when an event cannot be sent, at
+// whatever event that happens, and the answer so far is stored.
+func TestNobodyListens(t *testing.T) {
+	for n := 1; n <= 4; n++ {
+		t.Run(fmt.Sprintf("event %d is not taken", n), func(t *testing.T) {
+			h := onSQLite(t)
+			h.agent.says(delta("m", "one "), delta("m", "two"), wait{})
+			turn := h.begin(ask("hello", to("own")))
+			a := turn.Run(t.Context(), &recorder{fails: n})
+			m := h.message(turn.MessageID)
+			if a.Status != chat.Stopped || m.StoppedBy != "disconnect" {
+				t.Errorf("answer %+v, stored %+v", a, m)
+			}
+			if want := []string{"", "", "one ", "one two"}[n-1]; chat.TextOf(m.Content) != want {
+				t.Errorf("stored %s, want %q", m.Content, want)
+			}
+			if called := len(h.agent.requests) == 1; called != (n > 2) {
+				t.Errorf("the agent was called: %v", called)
+			}
+			if l := h.link(turn.ClientRequestID); (l.TraceBy == link.ByGateway) != (n <= 2) {
+				t.Errorf("an agent that was not called records no trace: %+v", l)
+			}
+		})
+	}
+}
+
+// TestAStoreThatFailsAtTheEnd: the caller is told, and the answer is stored as
+// soon as that is possible again.
+func TestAStoreThatFailsAtTheEnd(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.agent.says(delta("m", "all"), done("m", "all"), func() { h.exec(`ALTER TABLE turns RENAME TO turns_gone`) })
+		turn := h.begin(ask("hello"))
+		out := &recorder{}
+		a := turn.Run(t.Context(), out)
+		if e := out.of("error"); a.ErrorCode != "not_stored" || len(e) != 1 || !strings.Contains(e[0], `"code":"not_stored"`) {
+			t.Errorf("answer %+v, events %q", a, out.all())
+		}
+		if fin := out.of("thumbprint.done"); len(fin) != 1 || gjson.Get(fin[0], "status").Str != chat.Failed {
+			t.Errorf("events %q", out.all())
+		}
+		if m := h.message(turn.MessageID); m.Status != chat.Streaming {
+			t.Errorf("half an end was stored: %+v", m)
+		}
+		h.exec(`ALTER TABLE turns_gone RENAME TO turns`)
+		until(t, "the answer is stored after all", func() bool { return h.message(turn.MessageID).Status != chat.Streaming })
+		m := h.message(turn.MessageID)
+		if m.Status != chat.Completed || gjson.GetBytes(m.TraceSummary, "status").Str != chat.Completed || string(m.Content) != `"all"` || h.pending() != 1 {
+			t.Errorf("stored after all: %+v", m)
+		}
+		h.svc.Drain(t.Context())
+	})
+}
+
+// until polls for what another goroutine is about to do.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("20 s later it is still not so that %s", what)
+		}
+	}
+}
+
+func TestDrainRefusesWhatIsNew(t *testing.T) {
+	h := onSQLite(t)
+	h.svc.Drain(t.Context())
+	_, err := h.svc.Begin(t.Context(), ask("hello"))
+	if err == nil || !strings.Contains(err.Error(), "shutting down") {
+		t.Errorf("begin while draining: %v", err)
+	}
+}

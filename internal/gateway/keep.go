@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+)
+
+// storeTimeout is how long storing an answer may take after its end.
+const storeTimeout = 10 * time.Second
+
+// keep stores the answer, what becomes of its link and the job that records its
+// trace, in one transaction. It does not depend on who still listens.
+func (t *Turn) keep(a *Answer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	s := t.svc
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		gone, err := t.keepMessage(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		record, err := t.record()
+		if err == nil && gone {
+			record, err = strip(record)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.links.EndTx(ctx, tx, t.ClientRequestID, a.Status, a.toldTraceID, a.ended); err != nil {
+			return err
+		}
+		if err := s.links.SaveRecordTx(ctx, tx, t.ClientRequestID, record); err != nil {
+			return err
+		}
+		if t.agent.TraceBy == link.ByGateway || a.neverCalled {
+			return s.recordTx(ctx, tx, t.ClientRequestID, t.trace.ID, a.neverCalled)
+		}
+		return nil
+	})
+	s.jobs.Wake()
+	return err
+}
+
+// keepMessage stores the answer's text; gone says that its conversation was
+// deleted meanwhile.
+func (t *Turn) keepMessage(ctx context.Context, tx *sqldb.Tx, a *Answer) (gone bool, err error) {
+	if t.noStore {
+		return false, nil
+	}
+	summary, err := json.Marshal(a.Summary)
+	if err != nil {
+		return false, err
+	}
+	content, err := json.Marshal(a.Text)
+	if err != nil {
+		return false, err
+	}
+	return t.svc.chats.FinishTx(ctx, tx, chat.Message{
+		ID: t.MessageID, Content: content, Items: itemsJSON(a.Items), Status: a.Status, StoppedBy: a.StoppedBy,
+		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, TraceSummary: summary, UpdatedAt: a.ended,
+	})
+}
+
+// recordTx asks for the trace to be recorded. takeOver makes it ours although
+// the agent was to record it: it was never called, so nobody else will.
+func (s *Service) recordTx(ctx context.Context, tx *sqldb.Tx, id, traceID string, takeOver bool) error {
+	if takeOver {
+		if err := s.links.TakeOverTx(ctx, tx, id, traceID); err != nil {
+			return err
+		}
+	}
+	return s.jobs.EnqueueTx(ctx, tx, link.RecordJob, id, time.Now())
+}
+
+// The pauses between attempts to store an answer that our store refused.
+const (
+	firstKeepPause   = time.Second
+	longestKeepPause = time.Minute
+)
+
+// keepLater goes on trying to store an answer until it is, or until the service
+// drains: then Recover finds it interrupted at the next start.
+func (s *Service) keepLater(t *Turn, a Answer) {
+	summary := *a.Summary // the caller's answer goes on to be a failed one
+	a.Summary = &summary
+	go func() {
+		for pause := firstKeepPause; ; pause = min(2*pause, longestKeepPause) {
+			select {
+			case <-time.After(pause):
+			case <-s.drained:
+				return
+			}
+			if t.keep(&a) == nil {
+				s.log.Info("answer stored after all", "client_request_id", t.ClientRequestID)
+				return
+			}
+		}
+	}()
+}
+
+const (
+	// checkpointEvery is how much of a running answer a crash of ours may cost.
+	checkpointEvery = time.Second
+	// maxCheckpoints is how many are written at a time, all turns together.
+	maxCheckpoints = 8
+)
+
+// checkpoint keeps what has been said so far, about once a second and beside
+// the stream, which never waits for it. A store that is busy gets fewer.
+func (t *Turn) checkpoint(obs *observer) {
+	now := time.Now()
+	if t.noStore || now.Sub(t.checkpointed) < checkpointEvery || !t.saving.CompareAndSwap(false, true) {
+		return
+	}
+	select {
+	case t.svc.checkpoints <- struct{}{}:
+	default:
+		t.saving.Store(false)
+		return
+	}
+	t.checkpointed = now
+	items := obs.soFar()
+	t.saves.Go(func() {
+		defer func() {
+			t.saving.Store(false)
+			<-t.svc.checkpoints
+		}()
+		content, err := json.Marshal(text(items))
+		if err != nil {
+			return // a string cannot fail
+		}
+		// An error matters only if we crash before the next one.
+		_ = t.svc.db.InTx(t.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			return t.svc.chats.CheckpointTx(ctx, tx, t.MessageID, content, itemsJSON(items))
+		})
+	})
+}

@@ -1,0 +1,227 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+)
+
+func TestTheNameComesBeforeTheAgentSaysAnything(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.agent.says(delta("m", "hi"), done("m", "hi"))
+		turn := h.begin(ask("hello"))
+		out := &recorder{}
+		h.agent.open = func(req *agent.Request) {
+			events := out.all()
+			if len(events) != 2 {
+				t.Fatalf("when the agent was called, %d events had been sent: %q", len(events), events)
+			}
+			if !regexp.MustCompile(`^\{"type":"trace\.client_request_id","client_request_id":"req-[0-9a-f]{16}"\}$`).MatchString(events[0]) {
+				t.Errorf("first event %s", events[0])
+			}
+			if id := gjson.Get(events[0], "client_request_id").Str; id != turn.ClientRequestID || id != req.ClientRequestID {
+				t.Errorf("announced %q, linked %q, told the agent %q", id, turn.ClientRequestID, req.ClientRequestID)
+			}
+			want := `{"type":"thumbprint.message","conversation_id":"` + turn.ConversationID + `","message_id":"` + turn.MessageID +
+				`","parent_id":"` + turn.ParentID + `"}`
+			if events[1] != want {
+				t.Errorf("second event %s, want %s", events[1], want)
+			}
+			l := h.link(turn.ClientRequestID)
+			if l.Actor != "ann" || l.MessageID != turn.MessageID || l.TraceID == "" || l.TraceBy != link.ByGateway || l.Status != chat.Streaming ||
+				l.AgentVersion != "v1" || l.ExperimentID != "7" {
+				t.Errorf("the link when the agent is called: %+v", l)
+			}
+			if q := h.message(turn.ParentID); string(q.Content) != `"hello"` || q.Role != "user" || q.Status != chat.Complete {
+				t.Errorf("the question when the agent is called: %+v", q)
+			}
+			if m := h.message(turn.MessageID); m.Status != chat.Streaming || m.TraceID != turn.ClientRequestID {
+				t.Errorf("the answer when the agent is called: %+v", m)
+			}
+		}
+		turn.Run(t.Context(), out)
+		if len(h.agent.requests) != 1 {
+			t.Errorf("the agent was called %d times", len(h.agent.requests))
+		}
+	})
+}
+
+func TestTheAgentsEventsPassUnchanged(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		said := []string{
+			`{"type": "response.output_text.delta",   "item_id":"m","delta":"caf\u00e9 <b>&"}`,
+			`{ "type":"something.new", "x": [1, 2.50, 1e3] }`,
+			`{"no_type":true}`,
+			done("m", "café <b>&"),
+		}
+		h.agent.says(said[0], said[1], said[2], said[3])
+		out := &recorder{}
+		h.begin(ask("hello")).Run(t.Context(), out)
+		events := out.all()
+		if d := cmp.Diff(said, events[2:len(events)-2]); d != "" {
+			t.Errorf("relayed (-said +sent):\n%s", d)
+		}
+		if last := events[len(events)-1]; last != "[DONE]" {
+			t.Errorf("last event %s", last)
+		}
+		if fin := events[len(events)-2]; gjson.Get(fin, "type").Str != "thumbprint.done" || gjson.Get(fin, "status").Str != "completed" {
+			t.Errorf("last event but one %s", fin)
+		}
+	})
+}
+
+const cite = `{"type":"url_citation","title":"Tracing","url":"https://example.com/t","start_index":0,"end_index":3}`
+
+func TestTextIsKeptOnce(t *testing.T) {
+	h := onSQLite(t)
+	completed := `{"type":"response.completed","response":{"usage":{"input_tokens":3,"output_tokens":2}}}`
+	for _, tc := range []struct {
+		name   string
+		events []any
+		texts  []string // of the message items, in order
+	}{
+		{"deltas and their message", []any{delta("a", "Hel"), delta("a", "lo"), done("a", "Hello")}, []string{"Hello"}},
+		{"no deltas", []any{done("a", "Hello")}, []string{"Hello"}},
+		{"no message", []any{delta("a", "Hel"), delta("a", "lo")}, []string{"Hello"}},
+		{"deltas of X, message of Y", []any{delta("x", "Hel"), delta("x", "lo"), done("y", "Hello")}, []string{"Hello"}},
+		{"another id in each delta", []any{delta("1", "Hel"), delta("2", "lo"), done("3", "Hello")}, []string{"Hello"}},
+		{"one id for all messages", []any{delta("__fake_id__", "One"), done("__fake_id__", "One"), delta("__fake_id__", "Two"), done("__fake_id__", "Two")},
+			[]string{"One", "Two"}},
+		{"the same text in two messages", []any{delta("a", "Yes"), done("a", "Yes"), delta("b", "Yes"), done("b", "Yes")}, []string{"Yes", "Yes"}},
+		{"several pairs of created and completed", []any{`{"type":"response.created"}`, delta("a", "One"), done("a", "One"), completed,
+			`{"type":"response.created"}`, delta("b", "Two"), done("b", "Two"), completed}, []string{"One", "Two"}},
+		{"two at a time", []any{delta("a", "On"), delta("b", "Tw"), delta("a", "e"), delta("b", "o"), done("a", "One"), done("b", "Two")}, []string{"One", "Two"}},
+		{"two at a time under other ids", []any{delta("a", "One"), delta("b", "Two"), done("x", "One"), done("y", "Two")}, []string{"One", "Two"}},
+		{"a message that says more than was streamed", []any{delta("a", " Hello "), done("b", "Hello world")}, []string{"Hello world"}},
+		{"a message that says it otherwise", []any{delta("a", "Helo"), done("a", "Hello")}, []string{"Hello"}},
+		{"a message that closes empty", []any{delta("a", "Hello"), done("a", "")}, []string{"Hello"}},
+		{"another message after one that never came", []any{delta("a", "One"), done("b", "Two")}, []string{"One", "Two"}},
+		{"content that is plain text", []any{delta("a", "Hi"), itemDone(`{"type":"message","id":"a","content":"Hi"}`)}, []string{"Hi"}},
+		{"many ids", append(manyDeltas(40, "x"), done("z", strings.Repeat("x", 40))), []string{strings.Repeat("x", 40)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h.agent.says(tc.events...)
+			turn, a := h.run(ask("hello"))
+			var texts []string
+			for _, item := range gjson.ParseBytes(h.message(turn.MessageID).Items).Array() {
+				texts = append(texts, item.Get("content.0.text").String()+plain(item.Get("content")))
+			}
+			if d := cmp.Diff(tc.texts, texts); d != "" {
+				t.Errorf("kept (-want +got):\n%s", d)
+			}
+			if want := strings.Join(tc.texts, "\n\n"); a.Text != want || chat.TextOf(h.message(turn.MessageID).Content) != want {
+				t.Errorf("text %q, stored %s, want %q", a.Text, h.message(turn.MessageID).Content, want)
+			}
+		})
+	}
+}
+
+func plain(content gjson.Result) string {
+	if content.Type == gjson.String {
+		return content.Str
+	}
+	return ""
+}
+
+func manyDeltas(n int, text string) (out []any) {
+	for i := range n {
+		out = append(out, delta(strings.Repeat("i", i+1), text))
+	}
+	return out
+}
+
+func TestCitationsStayWithTheirText(t *testing.T) {
+	h := onSQLite(t)
+	added := `{"type":"response.output_text.annotation.added","item_id":"a","annotation_index":0,"annotation":` + cite + `}`
+	for name, events := range map[string][]any{
+		"as events only":             {delta("a", "See."), added, done("a", "See.")},
+		"as events of a cut message": {delta("a", "See."), added},
+		"in the message too": {delta("a", "See."), added,
+			itemDone(`{"type":"message","id":"a","content":[{"type":"output_text","text":"See.","annotations":[` + cite + `]}]}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.agent.says(events...)
+			turn, a := h.run(ask("hello"))
+			notes := gjson.GetBytes(h.message(turn.MessageID).Items, "0.content.0.annotations").Array()
+			if len(notes) != 1 || notes[0].Get("url").Str != "https://example.com/t" {
+				t.Errorf("kept %s", h.message(turn.MessageID).Items)
+			}
+			if a.Summary.RetrievalCalls != 1 {
+				t.Errorf("summary %+v", a.Summary)
+			}
+		})
+	}
+}
+
+func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.agent.says(
+			itemDone(`{"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"think"}]}`),
+			itemDone(`{"type":"function_call","id":"f","call_id":"c1","name":"get_weather","arguments":"{\"city\":\"Paris\"}"}`),
+			`{"type":"function_call_output","call_id":"c1","output":"{\"temp\":18}"}`,
+			itemDone(`{"type":"mcp_call","id":"k","name":"lookup","arguments":"{}","error":"no such row"}`),
+			itemDone(`{"type":"file_search_call","id":"s","queries":["rain"],"results":[{"file_id":"f1","filename":"a.md","text":"wet"}]}`),
+			delta("m", "Rain."), done("m", "Rain."),
+			`{"type":"response.completed","response":{"usage":{"input_tokens":10,"output_tokens":4,"input_tokens_details":{"cached_tokens":8},"cost":0.0125}}}`,
+		)
+		turn, a := h.run(ask("weather?"))
+		tr := h.record(turn.ClientRequestID)
+		var spans []string
+		for _, s := range tr.Spans {
+			b, _ := json.Marshal([]any{s.Type, s.Name, s.Inputs, s.Outputs, s.Status.Code, s.ParentID == tr.Spans[0].ID})
+			spans = append(spans, string(b))
+		}
+		want := []string{
+			`["AGENT","ours",{"messages":[{"content":"weather?","role":"user"}]},` +
+				`{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Rain.","role":"assistant"}}]},"",false]`,
+			`["CHAIN","reasoning",null,[{"text":"think","type":"summary_text"}],"",true]`,
+			`["TOOL","get_weather",{"city":"Paris"},{"temp":18},"",true]`,
+			`["TOOL","lookup",{},null,"ERROR",true]`,
+			`["RETRIEVER","file_search",["rain"],[{"metadata":{"doc_uri":"f1","title":"a.md"},"page_content":"wet"}],"",true]`,
+		}
+		if d := cmp.Diff(want, spans); d != "" {
+			t.Errorf("spans (-want +got):\n%s", d)
+		}
+		if tr.ClientRequestID != turn.ClientRequestID || tr.Session != turn.ConversationID || tr.User != "ann" ||
+			tr.RequestPreview != "weather?" || tr.ResponsePreview != "Rain." || tr.Metadata["mlflow.trace.cost"] != `{"total_cost": 0.0125}` {
+			t.Errorf("trace %+v", tr)
+		}
+		if u := tr.TokenUsage; u == nil || u.InputTokens != 10 || u.OutputTokens != 4 || u.TotalTokens != 14 || u.CacheRead != 8 {
+			t.Errorf("usage %+v", u)
+		}
+		s := a.Summary
+		if !slices.Equal(s.ToolsCalled, []string{"get_weather", "lookup"}) || s.RetrievalCalls != 1 || s.LLMCalls != 1 || s.SpansCount != 5 ||
+			s.TotalTokens != 14 || s.TraceID != tr.ID || s.Status != "completed" || s.ClientRequestID != turn.ClientRequestID {
+			t.Errorf("summary %+v", s)
+		}
+		var stored map[string]any
+		if err := json.Unmarshal(h.message(turn.MessageID).TraceSummary, &stored); err != nil || stored["spans_count"] != 5.0 {
+			t.Errorf("stored summary %v, %v", stored, err)
+		}
+		if h.pending() != 1 {
+			t.Errorf("%d jobs, want the one that records the trace", h.pending())
+		}
+	})
+}
+
+func TestAnAnswerIsBounded(t *testing.T) {
+	h := onSQLite(t)
+	var big []any
+	for range 70 {
+		big = append(big, `{"type":"x","pad":"`+strings.Repeat("x", 1<<20)+`"}`)
+	}
+	h.agent.says(big...)
+	turn, a := h.run(ask("hello"))
+	if a.Status != chat.Failed || a.ErrorCode != agent.CodeTooLarge || h.message(turn.MessageID).ErrorCode != agent.CodeTooLarge {
+		t.Errorf("70 MB of events: %+v", a)
+	}
+}
