@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
@@ -35,7 +33,7 @@ type api struct {
 	maxBody     int64
 	maxSpanBody int64
 	patience    time.Duration
-	decoding    *semaphore.Weighted // bytes of span exports that are being decoded and stored
+	large       chan struct{} // a slot for each large span export that may be decoded at once
 }
 
 // Option changes how the handler works.
@@ -60,11 +58,11 @@ func Handler(store *tracestore.Store, opts ...Option) http.Handler {
 	a := &api{
 		store: store, log: slog.New(slog.DiscardHandler),
 		maxBody: defaultMaxBody, maxSpanBody: defaultMaxSpanBody, patience: defaultPatience,
+		large: make(chan struct{}, maxLargeExports),
 	}
 	for _, o := range opts {
 		o(a)
 	}
-	a.decoding = semaphore.NewWeighted(a.maxSpanBody)
 	mux := http.NewServeMux()
 	for _, r := range Routes() {
 		mux.Handle(r.Method+" "+r.Path, a.serve(r))

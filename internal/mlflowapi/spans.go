@@ -19,6 +19,13 @@ import (
 
 const experimentHeader = "X-Mlflow-Experiment-Id"
 
+// Decoded spans take several times their bytes, so large exports take turns:
+// together they cannot exhaust the memory.
+const (
+	largeExport     = 1 << 20 // bytes; a batch of 100 spans has a tenth of it
+	maxLargeExports = 2
+)
+
 // exportSpans is OTLP over HTTP. Success is 200 with a protobuf answer, for
 // JSON too, as in MLflow. Spans that cannot be used are left out and named in
 // the answer's partial_success; only when nothing is left is it an error.
@@ -35,12 +42,15 @@ func (a *api) exportSpans(w http.ResponseWriter, req *http.Request) {
 		detail(w, status, err.Error())
 		return
 	}
-	// Decoded spans take several times their bytes: large exports take turns.
-	if err := a.decoding.Acquire(req.Context(), int64(len(body))); err != nil {
-		detail(w, http.StatusServiceUnavailable, "The request was given up while it waited for other exports.")
-		return
+	if len(body) > largeExport {
+		select {
+		case a.large <- struct{}{}:
+			defer func() { <-a.large }()
+		case <-req.Context().Done():
+			detail(w, http.StatusServiceUnavailable, "The request was given up while it waited for other exports.")
+			return
+		}
 	}
-	defer a.decoding.Release(int64(len(body)))
 	batch, err := decode(kind, body)
 	if err != nil {
 		detail(w, http.StatusBadRequest, err.Error())
