@@ -35,6 +35,26 @@ test('version', async () => {
   assert.match(stdout, /go1\./);
 });
 
+test('token: made while the server runs, used by the real client as MLFLOW_TRACKING_TOKEN, revoked', async (t) => {
+  const server = await Server.start(t);
+  const token = async (...args) => {
+    const { code, stdout, stderr } = await thumbprint(['token', ...args, '--data', server.data]);
+    assert.equal(code, 0, stderr);
+    return stdout.trim();
+  };
+  const secret = await token('create', 'ci', '--scope', 'traces');
+  const seen = await python('trace_and_rate.py', ['req-00000000000000dd'], server.url, { MLFLOW_TRACKING_TOKEN: secret });
+  assert.equal(seen.found, 1);
+  const call = (route, bearer) => server.call('GET', route, undefined, { Authorization: `Bearer ${bearer}` });
+  const experiment = '/api/2.0/mlflow/experiments/get?experiment_id=0';
+  assert.equal((await call(experiment, secret)).status, 200);
+  assert.equal((await call('/api/v1/conversations', secret)).status, 403, 'traces is not chat');
+  assert.equal((await call(experiment, 'thp_wrong')).status, 401);
+  assert.doesNotMatch(await token('list'), new RegExp(secret));
+  await token('revoke', 'ci');
+  assert.equal((await call(experiment, secret)).status, 401);
+});
+
 test('everything on PostgreSQL: ask, rate, kill -9, read back', async (t) => {
   const { url } = await python('new_database.py', [process.env.THUMBPRINT_TEST_POSTGRES]);
   const server = await Server.start(t, { config: `storage: {url: "${url}"}\n${realConfig()}` });

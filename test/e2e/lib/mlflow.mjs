@@ -41,9 +41,9 @@ export async function assessmentsOf(traceId) {
 }
 
 /** Runs one of the scripts in test/e2e/python with the real MLflow client and returns what it prints as JSON. */
-export async function python(script, args, trackingUri = MLFLOW) {
+export async function python(script, args, trackingUri = MLFLOW, more = {}) {
   const file = path.join(import.meta.dirname, '..', 'python', script);
-  const env = { MLFLOW_TRACKING_URI: trackingUri, MLFLOW_DISABLE_TELEMETRY: 'true' };
+  const env = { MLFLOW_TRACKING_URI: trackingUri, MLFLOW_DISABLE_TELEMETRY: 'true', ...more };
   const { code, stdout, stderr } = await run(PYTHON, [file, ...args], { env });
   if (code !== 0) throw new Error(`${script} ended with ${code}:\n${stderr}`);
   return JSON.parse(stdout);
