@@ -15,6 +15,8 @@ export default defineConfig({
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     // data: fonts and scripts would need holes in the Content Security Policy.
     assetsInlineLimit: 0,
+    // Raw bytes; what is loaded is about a third of it.
+    chunkSizeWarningLimit: 700,
     modulePreload: { polyfill: false },
     rolldownOptions: {
       output: {

@@ -181,7 +181,7 @@ async function run({ turn, text, emit, pace, started }) {
   }
   message.status = status;
   if (status === "stopped") message.stopped_by = "user";
-  message.traceSummary = { duration_ms: Date.now() - started, input_tokens: 12, output_tokens: message.content.split(" ").length, tools_called: message.items.filter(({ type }) => type === "function_call").map(({ name }) => name) };
+  message.traceSummary = { duration_ms: Date.now() - started, time_to_first_token_ms: pace, input_tokens: 12, output_tokens: message.content.split(" ").length, tools_called: message.items.filter(({ type }) => type === "function_call").map(({ name }) => name) };
   emit({ type: "thumbprint.done", status, trace_summary: message.traceSummary });
   emit("[DONE]");
 }

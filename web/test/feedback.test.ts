@@ -53,13 +53,26 @@ describe("thumbs", () => {
       expect(await page.getByRole("button", up).getAttribute("aria-pressed")).toBe("true");
     }));
 
-  it("go back and tell why when the trace is not found; what was typed stays", () =>
+  it("go back when the trace is not found; the toast tells why, and no form asks to try again", () =>
     withPage(at, async ({ page, mock }) => {
       await page.getByRole("button", up).click();
       await page.getByText("On the trace").waitFor();
       mock.faults.rate = 404;
       await page.getByRole("button", down).click();
-      await page.getByRole("region", { name: "Notifications" }).getByText("Trace not found for feedback").waitFor();
+      const toast = page.getByRole("region", { name: "Notifications" }).getByRole("alert");
+      await toast.getByText("Trace not found for feedback", { exact: true }).waitFor();
+      await toast.getByText("No trace carries this id.", { exact: true }).waitFor();
+      await until(() => page.getByRole("button", up).getAttribute("aria-pressed"), "true");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+    }));
+
+  it("go back and tell why when they are refused; what was typed stays", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByRole("button", up).click();
+      await page.getByText("On the trace").waitFor();
+      mock.faults.rate = 413;
+      await page.getByRole("button", down).click();
+      await page.getByRole("region", { name: "Notifications" }).getByText("The store cannot take this now").waitFor();
       await until(() => page.getByRole("button", up).getAttribute("aria-pressed"), "true");
       const dialog = page.getByRole("dialog", { name: "What went wrong?" });
       await dialog.getByRole("textbox", { name: "Comment" }).fill("Not true");

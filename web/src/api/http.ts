@@ -26,10 +26,17 @@ export class ApiError extends Error {
   }
 }
 
-/** Says in one sentence what went wrong, for a toast. */
-export function sentence(error: unknown): string {
-  if (error instanceof ApiError && error.hint) return `${error.message.replace(/[.!?]*$/, ".")} ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
+/** What went wrong, as a person is told: one sentence, and what may explain it. */
+export interface Failure {
+  text: string;
+  hint?: string;
+  /** What the request was about is not there: asking again cannot help. */
+  gone?: boolean;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof ApiError) return { text: error.message, hint: error.hint, gone: error.status === 404 };
+  return { text: error instanceof Error ? error.message : String(error) };
 }
 
 interface Options {

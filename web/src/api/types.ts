@@ -88,7 +88,7 @@ export interface OutputItem {
 /** What the server says about a finished answer; every member may be absent. */
 export interface TraceSummary {
   trace_id?: string;
-  duration_ms?: number;
+  duration_ms: number;
   time_to_first_token_ms?: number;
   input_tokens?: number;
   output_tokens?: number;

@@ -2,7 +2,7 @@ import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, Pencil, Plus, Search, Trash2, X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
-import { sentence } from "../api/http";
+import { failureOf } from "../api/http";
 import type { Conversation } from "../api/types";
 import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
@@ -124,7 +124,7 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
       await api.rename(conversation.id, changed);
       sessions.known(conversation.id)?.rename(changed);
     } catch (error) {
-      notices.fail(sentence(error));
+      notices.fail(failureOf(error));
     }
     await queries.invalidateQueries({ queryKey: ["conversations"] });
   };
@@ -136,7 +136,7 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
       notices.say(t.deleted);
       if (current) go({ page: "chat" });
     } catch (error) {
-      notices.fail(sentence(error));
+      notices.fail(failureOf(error));
     }
     await queries.invalidateQueries({ queryKey: ["conversations"] });
   };

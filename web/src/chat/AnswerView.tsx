@@ -139,16 +139,36 @@ export function Siblings({ id, siblings, onChoose }: SiblingsProps) {
   );
 }
 
-/** Time, tokens and tools, as far as the server says them. */
+/** Time, tokens and tools in one line, and what is behind them when it is opened. */
 function Summary({ summary }: { summary: TraceSummary | undefined }) {
   const { t, language } = useI18n();
   if (!summary) return null;
+  const number = (value: number) => new Intl.NumberFormat(language).format(value);
   const tokens = summary.total_tokens ?? (summary.input_tokens ?? 0) + (summary.output_tokens ?? 0);
-  const tools = summary.tools_called?.length ?? 0;
+  const tools = summary.tools_called ?? [];
   const facts = [
-    summary.duration_ms === undefined ? "" : duration(t, language, summary.duration_ms),
-    tokens > 0 ? t.tokens(tokens, new Intl.NumberFormat(language).format(tokens)) : "",
-    tools > 0 ? t.toolCalls(tools) : "",
+    duration(t, language, summary.duration_ms),
+    tokens > 0 ? t.tokens(tokens, number(tokens)) : "",
+    tools.length > 0 ? t.toolCalls(tools.length) : "",
   ].filter((fact) => fact !== "");
-  return facts.length > 0 ? <span className="ms-auto ps-3 text-xs text-quiet tabular-nums">{facts.join(" · ")}</span> : null;
+  const more: [string, string | undefined][] = [
+    [t.firstWord, summary.time_to_first_token_ms && duration(t, language, summary.time_to_first_token_ms)],
+    [t.tokenUsage, tokens > 0 ? t.tokenSplit(number(summary.input_tokens ?? 0), number(summary.output_tokens ?? 0)) : undefined],
+    [t.tools, tools.join(", ")],
+    [t.traceId, summary.trace_id],
+  ].filter((fact): fact is [string, string] => Boolean(fact[1]));
+  if (more.length === 0) return <span className="ms-auto ps-3 text-xs text-quiet tabular-nums">{facts.join(" · ")}</span>;
+  return (
+    <details className="ms-auto text-xs text-quiet tabular-nums open:w-full">
+      <summary className="flex min-h-8 items-center justify-end rounded-s ps-3 hover:text-ink pointer-coarse:min-h-11">{facts.join(" · ")}</summary>
+      <dl className="flex flex-wrap gap-x-6 gap-y-1 rounded-m bg-sunken px-3 py-2">
+        {more.map(([name, value]) => (
+          <div key={name} className="wrap-anywhere">
+            <dt className="inline">{name}: </dt>
+            <dd className="inline text-ink">{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
 }

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef } from "react";
 import type { Agent, Dimension } from "../api/types";
-import { ApiError, sentence } from "../api/http";
+import { ApiError, failureOf } from "../api/http";
 import { useApp } from "../app/context";
 import { useObservable } from "../app/observable";
 import { go } from "../app/router";
@@ -32,7 +32,7 @@ export function ChatPage({ session, agents, agent }: Props) {
   useSpokenProgress(chat);
 
   const fail = useCallback(
-    (error: unknown) => notices.fail(error instanceof ApiError && error.status === 0 ? t.unreachable : sentence(error)),
+    (error: unknown) => notices.fail(error instanceof ApiError && error.status === 0 ? { text: t.unreachable } : failureOf(error)),
     [notices, t],
   );
   const agentId = agent?.id ?? "";

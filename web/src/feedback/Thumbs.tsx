@@ -28,6 +28,15 @@ export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
   const up = useRef<HTMLButtonElement>(null);
   const down = useRef<HTMLButtonElement>(null);
   useSpokenResult(state, open !== undefined);
+  const gone = state.sync === "refused" && state.error?.gone === true;
+  useEffect(() => {
+    if (!gone) return;
+    // There is nothing to rate any more: the toast says why, and a form would only promise otherwise.
+    setOpen((was) => {
+      if (was?.byKeyboard) (was.side ? up : down).current?.focus();
+      return undefined;
+    });
+  }, [gone]);
 
   const press = (side: boolean, byKeyboard: boolean) => {
     if (state.shown.value === side) {
@@ -37,7 +46,8 @@ export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
       notices.say(t.voteRemoved);
       return;
     }
-    ballot.draft.set(undefined);
+    // After a refusal what was typed for this thumb is there again.
+    if (ballot.draft.get()?.side !== side || state.sync !== "refused") ballot.draft.set(undefined);
     ballot.vote({ value: side, reasons: [], comment: "" });
     setOpen({ side, byKeyboard });
   };

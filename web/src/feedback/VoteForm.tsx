@@ -24,7 +24,8 @@ interface Props {
 export function VoteForm({ ballot, dimension, side, onClose }: Props) {
   const t = useT();
   const state = useObservable(ballot.state);
-  const draft = useObservable(ballot.draft) ?? { reasons: state.shown.reasons, comment: state.shown.comment };
+  const typed = useObservable(ballot.draft);
+  const draft = typed?.side === side ? typed : { side, reasons: state.shown.reasons, comment: state.shown.comment };
   const [sent, setSent] = useState<number>();
   const reasons = dimension.reasons?.[side ? "up" : "down"] ?? usualReasons[side ? "up" : "down"];
   const refused = state.sync === "refused" ? state.error : undefined;
@@ -79,7 +80,8 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
       />
       {refused && (
         <p role="alert" className="mt-2 rounded-s bg-danger-soft px-2.5 py-1.5 text-sm text-danger">
-          {t.voteFailed}. {refused}
+          {t.voteFailed}. {refused.text}
+          {refused.hint && <span className="mt-0.5 block text-xs">{refused.hint}</span>}
         </p>
       )}
       <div className="mt-3 flex items-center gap-2">

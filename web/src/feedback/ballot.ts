@@ -1,5 +1,5 @@
 import { api } from "../api/client";
-import { ApiError, sentence } from "../api/http";
+import { ApiError, failureOf, type Failure } from "../api/http";
 import type { Accepted, Feedback } from "../api/types";
 import { Observable } from "../app/observable";
 import { initial, step, unsent, type Vote, type VoteEvent, type VoteState } from "./machine";
@@ -24,8 +24,14 @@ export interface Unsent extends Target {
 export interface Surroundings {
   /** Keeps (or with undefined forgets) an unsent vote. */
   keep(target: Target, unsent: Unsent | undefined): void;
-  /** The server refused; `message` is its sentence. */
-  refused(message: string): void;
+  /** The server refused a vote, or another try of its delivery. */
+  refused(failure: Failure): void;
+}
+
+export interface Draft {
+  side: boolean;
+  reasons: string[];
+  comment: string;
 }
 
 const firstRetry = 1000;
@@ -38,8 +44,8 @@ const polls = [1000, 1500, 2500, 4000, 6000, 10_000, 15_000, 30_000, 60_000, 60_
  */
 export class Ballot {
   readonly state: Observable<VoteState>;
-  /** What was typed but not sent; it survives closing the popover. */
-  readonly draft = new Observable<{ reasons: string[]; comment: string } | undefined>(undefined);
+  /** What was typed but not sent, and for which thumb; it survives closing the popover. */
+  readonly draft = new Observable<Draft | undefined>(undefined);
   readonly #target: Target;
   readonly #around: Surroundings;
   #busy = false;
@@ -86,7 +92,7 @@ export class Ballot {
       this.#step({ type: "delivery", delivery: feedback?.delivery ?? "waiting_for_mlflow" });
       void this.#poll();
     } catch (error) {
-      this.#around.refused(sentence(error));
+      this.#around.refused(failureOf(error));
     }
   }
 
@@ -107,8 +113,8 @@ export class Ballot {
         wait = firstRetry;
       } catch (error) {
         if (error instanceof ApiError && !error.temporary) {
-          this.#step({ type: "refused", act, error: sentence(error) });
-          if (this.state.get().act === act) this.#around.refused(sentence(error));
+          this.#step({ type: "refused", act, error: failureOf(error) });
+          if (this.state.get().act === act) this.#around.refused(failureOf(error));
           continue;
         }
         this.#step({ type: "unreachable", act });

@@ -1,3 +1,4 @@
+import type { Failure } from "../api/http";
 import type { Feedback } from "../api/types";
 import { store, stored } from "../app/storage";
 import { Ballot, type Surroundings, type Target, type Unsent } from "./ballot";
@@ -10,7 +11,7 @@ export class Ballots {
   readonly #loaded = new WeakSet<Feedback[]>();
   readonly #around: Surroundings;
 
-  constructor(refused: (message: string) => void) {
+  constructor(refused: (failure: Failure) => void) {
     this.#around = {
       refused,
       keep: (target, unsent) => {

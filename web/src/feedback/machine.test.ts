@@ -24,23 +24,23 @@ describe("a vote", () => {
   });
 
   it("goes back to the previous value when it is refused", () => {
-    const state = play({ type: "voted", vote: up }, accepted(1, up), { type: "voted", vote: down }, { type: "refused", act: 2, error: "no" });
-    expect(state).toMatchObject({ shown: up, sync: "refused", error: "no", delivery: "delivered" });
+    const state = play({ type: "voted", vote: up }, accepted(1, up), { type: "voted", vote: down }, { type: "refused", act: 2, error: { text: "no" } });
+    expect(state).toMatchObject({ shown: up, sync: "refused", error: { text: "no" }, delivery: "delivered" });
   });
 
   it("goes back to nothing when the first one is refused", () => {
-    expect(play({ type: "voted", vote: up }, { type: "refused", act: 1, error: "no" }).shown).toEqual(noVote);
+    expect(play({ type: "voted", vote: up }, { type: "refused", act: 1, error: { text: "no" } }).shown).toEqual(noVote);
   });
 
   it("is not undone by a late refusal of an older one", () => {
-    const state = play({ type: "voted", vote: up }, { type: "voted", vote: down }, { type: "refused", act: 1, error: "no" });
+    const state = play({ type: "voted", vote: up }, { type: "voted", vote: down }, { type: "refused", act: 1, error: { text: "no" } });
     expect([state.shown, state.sync]).toEqual([down, "sending"]);
   });
 
   it("is not settled by a late acceptance of an older one, which it can still fall back to", () => {
     const state = play({ type: "voted", vote: up }, { type: "voted", vote: down }, accepted(1, up));
     expect([state.shown, state.sync]).toEqual([down, "sending"]);
-    expect(step(state, { type: "refused", act: 2, error: "no" }).shown).toEqual(up);
+    expect(step(state, { type: "refused", act: 2, error: { text: "no" } }).shown).toEqual(up);
   });
 
   it("is kept while the server cannot be reached, under the same key", () => {
@@ -61,7 +61,7 @@ describe("a vote", () => {
 
   it("up, down, undo, up ends as up whatever comes back late", () => {
     let state = play({ type: "voted", vote: up }, { type: "voted", vote: down }, { type: "voted", vote: noVote }, { type: "voted", vote: up });
-    for (const event of [accepted(1, up), { type: "refused", act: 2, error: "x" }, { type: "unreachable", act: 3 }, accepted(4, up)] as VoteEvent[]) {
+    for (const event of [accepted(1, up), { type: "refused", act: 2, error: { text: "x" } }, { type: "unreachable", act: 3 }, accepted(4, up)] as VoteEvent[]) {
       state = step(state, event);
       expect(state.shown).toEqual(up);
     }

@@ -1,3 +1,4 @@
+import type { Failure } from "../api/http";
 import type { Accepted, Delivery, Feedback } from "../api/types";
 
 /** What one person says about one answer. `value` is undefined where there is no vote. */
@@ -24,14 +25,14 @@ export interface VoteState {
   feedbackId?: string;
   delivery?: Delivery;
   deliveryReason?: string;
-  error?: string;
+  error?: Failure;
 }
 
 export type VoteEvent =
   | { type: "voted"; vote: Vote }
   | { type: "sent"; key: string }
   | { type: "accepted"; act: number; vote: Vote; answer?: Partial<Accepted> }
-  | { type: "refused"; act: number; error: string }
+  | { type: "refused"; act: number; error: Failure }
   | { type: "unreachable"; act: number }
   | { type: "delivery"; delivery: Delivery; reason?: string }
   | { type: "loaded"; feedback: Feedback | undefined };
@@ -100,7 +101,7 @@ function accepted(state: VoteState, act: number, vote: Vote, answer: Partial<Acc
   return { ...next, sync: "idle", delivery: vote.value === undefined ? undefined : delivery, deliveryReason: undefined };
 }
 
-function refused(state: VoteState, act: number, error: string): VoteState {
+function refused(state: VoteState, act: number, error: Failure): VoteState {
   if (act !== state.act) return { ...state, sending: undefined };
   return { ...state, sending: undefined, shown: state.confirmed, sync: "refused", error };
 }

@@ -84,6 +84,8 @@ export const de: Messages = {
   taskOpen: "Offen",
   seconds: (value) => `${value} s`,
   milliseconds: (value) => `${value} ms`,
+  firstWord: "Erstes Wort nach",
+  tools: "Werkzeuge",
   tokens: (count, formatted) => (count === 1 ? "1 Token" : `${formatted} Tokens`),
   toolCalls: (count) => (count === 1 ? "1 Werkzeugaufruf" : `${count} Werkzeugaufrufe`),
   notFound: "Dieses Gespräch gibt es nicht, oder es ist nicht deines.",

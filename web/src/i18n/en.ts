@@ -82,6 +82,8 @@ export const en = {
   taskOpen: "Not done",
   seconds: (value: string) => `${value} s`,
   milliseconds: (value: string) => `${value} ms`,
+  firstWord: "First word after",
+  tools: "Tools",
   tokens: (count: number, formatted: string) => (count === 1 ? "1 token" : `${formatted} tokens`),
   toolCalls: (count: number) => (count === 1 ? "1 tool call" : `${count} tool calls`),
   notFound: "This conversation does not exist, or it is not yours.",

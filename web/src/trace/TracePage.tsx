@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ArrowLeft, ExternalLink, PanelLeft } from "lucide-react";
 import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { api } from "../api/client";
-import { ApiError, sentence } from "../api/http";
+import { ApiError, failureOf } from "../api/http";
 import type { Assessment, Trace } from "../api/types";
 import { cameFrom, linkTo, placeOf } from "../app/router";
 import { reasonName, useI18n, useT } from "../i18n";
@@ -73,7 +73,7 @@ export default function TracePage({ message, onMenu }: Props) {
         {trace.isError && (
           <div role="alert" className="mt-6 rounded-m bg-danger-soft px-4 py-3 text-sm text-danger">
             <p>
-              {t.traceFailed} {sentence(trace.error)}
+              {t.traceFailed} {failureOf(trace.error).text}
             </p>
             <Button className="mt-2 !text-ink" onClick={() => void trace.refetch()}>
               {t.retry}

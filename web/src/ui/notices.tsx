@@ -1,11 +1,11 @@
 import { CircleAlert, X } from "lucide-react";
+import type { Failure } from "../api/http";
 import { Observable, useObservable } from "../app/observable";
 import { useT } from "../i18n";
 import { IconButton } from "./controls";
 
-interface Toast {
+interface Toast extends Failure {
   id: number;
-  text: string;
 }
 
 const showFor = 10_000;
@@ -18,9 +18,9 @@ export class Notices {
   #next = 1;
 
   /** Shows a failure. The same one again only renews the one that is shown. */
-  fail = (text: string): void => {
-    const toast = { id: this.#next++, text };
-    this.toasts.set([...this.toasts.get().filter((other) => other.text !== text), toast].slice(-most));
+  fail = (failure: Failure): void => {
+    const toast = { ...failure, id: this.#next++ };
+    this.toasts.set([...this.toasts.get().filter((other) => other.text !== failure.text), toast].slice(-most));
     setTimeout(() => this.dismiss(toast.id), showFor);
   };
 
@@ -57,7 +57,10 @@ export function NoticeRegions({ notices }: { notices: Notices }) {
             className="pop pointer-events-auto flex w-[min(28rem,100%)] items-start gap-2.5 rounded-m border border-danger/40 bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high"
           >
             <CircleAlert size={18} className="mt-1.5 shrink-0 text-danger" aria-hidden />
-            <p className="my-1.5 min-w-0 flex-1 wrap-anywhere">{toast.text}</p>
+            <div className="my-1.5 min-w-0 flex-1 wrap-anywhere">
+              <p>{toast.text}</p>
+              {toast.hint && <p className="mt-0.5 text-xs text-quiet">{toast.hint}</p>}
+            </div>
             <IconButton label={t.dismiss} onClick={() => notices.dismiss(toast.id)}>
               <X size={16} />
             </IconButton>
