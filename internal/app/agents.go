@@ -17,7 +17,7 @@ import (
 )
 
 // buildAgents makes the runtime agents and what delivery knows of each.
-func buildAgents(cfgs []config.Agent, x *experiments) ([]*gateway.Agent, map[string]delivery.Policy, error) {
+func buildAgents(cfgs []config.Agent, x *experiments, w *watch) ([]*gateway.Agent, map[string]delivery.Policy, error) {
 	hc := agent.NewHTTPClient()
 	var out []*gateway.Agent
 	policies := map[string]delivery.Policy{}
@@ -30,7 +30,7 @@ func buildAgents(cfgs []config.Agent, x *experiments) ([]*gateway.Agent, map[str
 		spec := specOf(c.Feedback)
 		a := &gateway.Agent{ID: c.ID, Name: c.Name, Description: c.Description, Protocol: c.Protocol, Version: c.Version,
 			SuggestedPrompts: c.SuggestedPrompts, Feedback: spec, TraceBy: link.TraceBy(c.Trace.By),
-			TraceContent: c.Trace.Content, Client: client, ExperimentID: id}
+			TraceContent: c.Trace.Content, Client: w.client(c.ID, client), ExperimentID: id}
 		if c.Protocol == config.ProtocolDemo && a.SuggestedPrompts == nil {
 			a.SuggestedPrompts = demo.SuggestedPrompts()
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/thumbprint-ai/thumbprint/internal/config"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
 
 // start runs a server on a free port with a data directory of its own; file is
@@ -101,8 +103,15 @@ const (
 // TestAThumbLandsOnTheTraceOfItsOwnAnswer is the main job with nothing but the
 // binary: demo agent, embedded store; kept over a restart.
 func TestAThumbLandsOnTheTraceOfItsOwnAnswer(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { mainJob(t, "") })
+	t.Run("postgres", func(t *testing.T) {
+		mainJob(t, fmt.Sprintf("storage: {url: %q}\n", sqldbtest.PostgresURL(t)))
+	})
+}
+
+func mainJob(t *testing.T, file string) {
 	dir := t.TempDir()
-	s := startIn(t, dir, "")
+	s := startIn(t, dir, file)
 	status, header, body := call(t, s, "POST", invocations, helloJSON)
 	if status != 200 {
 		t.Fatalf("%d %s", status, body)
@@ -121,7 +130,7 @@ func TestAThumbLandsOnTheTraceOfItsOwnAnswer(t *testing.T) {
 	for _, again := range []string{"at once", "after a restart"} {
 		if again != "at once" {
 			stopNow(s)
-			s = startIn(t, dir, "")
+			s = startIn(t, dir, file)
 		}
 		status, _, body = call(t, s, "GET", "/api/v1/messages/"+answer["message_id"].(string)+"/trace", "")
 		if status != 200 {
@@ -250,16 +259,27 @@ func TestTheDataDirectoryIsTheOwnersOnly(t *testing.T) {
 }
 
 func TestReadiness(t *testing.T) {
-	s := start(t, "mlflow: {tracking_uri: \"http://127.0.0.1:1\"}\n")
+	s := start(t, `
+mlflow: {tracking_uri: "http://127.0.0.1:1"}
+agents:
+- {id: demo, protocol: demo}
+- {id: gone, protocol: responses, url: "http://127.0.0.1:1/invocations"}
+`)
 	if status, _, body := call(t, s, "GET", "/readyz", ""); status != 200 {
 		t.Errorf("with MLflow down: %d %s", status, body)
+	}
+	if status, _, body := call(t, s, "POST", "/api/v1/agents/gone/invocations", helloJSON); status != 502 {
+		t.Errorf("an agent that is not there: %d %s", status, body)
+	}
+	if status, _, body := call(t, s, "GET", "/readyz", ""); status != 200 || !strings.Contains(body, `"agent gone"`) || strings.Contains(body, "agent demo") {
+		t.Errorf("with an agent down: %d %s", status, body)
 	}
 	s.draining.Store(true)
 	if status, _, body := call(t, s, "GET", "/readyz", ""); status != 503 || strings.Contains(body, "goroutine") {
 		t.Errorf("while draining: %d %s", status, body)
 	}
 	status, _, body := call(t, s, "GET", "/metrics", "")
-	for _, name := range []string{"thumbprint_jobs_pending 0", "thumbprint_turns_open 0", "thumbprint_mlflow_reachable", "thumbprint_build_info", "go_goroutines"} {
+	for _, name := range []string{"thumbprint_jobs_pending 1", "thumbprint_turns_open 0", "thumbprint_mlflow_reachable", "thumbprint_build_info", "go_goroutines"} {
 		if !strings.Contains(body, name) {
 			t.Errorf("metrics (%d) without %s", status, name)
 		}

@@ -23,7 +23,7 @@ func (s *Server) handler() (http.Handler, error) {
 	}
 	source := identity.NewSource(s.tokens)
 	api := webapi.New(webapi.Deps{
-		Log: s.log, Version: s.build.Version, Identify: source.Identify, Gateway: s.turns, Chats: s.chats, Links: s.links,
+		Version: s.build.Version, Identify: source.Identify, Gateway: s.turns, Chats: s.chats, Links: s.links,
 		Feedback: s.votes, Delivery: s.delivery, Traces: s.mlflow, Ready: s.isReady,
 		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), TraceURL: s.traceURL,
 	})

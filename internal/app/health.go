@@ -30,6 +30,9 @@ func (s *Server) isReady(ctx context.Context) (degraded []string, err error) {
 	if !s.delivery.Reachable() {
 		degraded = append(degraded, "mlflow")
 	}
+	for _, id := range s.agents.unreachable() {
+		degraded = append(degraded, "agent "+id)
+	}
 	c := &s.ready
 	c.mu.Lock()
 	defer c.mu.Unlock()

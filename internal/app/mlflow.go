@@ -15,10 +15,15 @@ import (
 )
 
 // mlflowClient returns the client for the configured server; for the embedded
-// store it calls handler in process. The environment was read by config.
+// store it calls handler in process. The environment was read by config, so the
+// client sees nothing of it but what config has kept.
 func mlflowClient(cfg config.Config, handler http.Handler, log *slog.Logger) (*mlflow.Client, error) {
-	opts := []mlflow.Option{mlflow.WithLogger(log), mlflow.WithGetenv(func(string) string { return "" })}
 	m := cfg.MLflow
+	env := map[string]string{}
+	if !m.IsEmbedded() {
+		env["MLFLOW_WORKSPACE"], env["MLFLOW_TRACING_SQL_WAREHOUSE_ID"] = m.Workspace, m.SQLWarehouse
+	}
+	opts := []mlflow.Option{mlflow.WithLogger(log), mlflow.WithGetenv(func(name string) string { return env[name] })}
 	switch {
 	case m.IsEmbedded():
 		opts = append(opts, mlflow.WithTrackingURI("http://embedded"),

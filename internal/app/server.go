@@ -48,6 +48,7 @@ type Server struct {
 	jobs     *outbox.Store
 	mlflow   *mlflow.Client
 	embedded http.Handler // MLflow's API over our own store; nil when MLflow is elsewhere
+	agents   *watch
 	turns    *gateway.Service
 	delivery *delivery.Engine
 	runner   *outbox.Runner
@@ -65,7 +66,7 @@ type Server struct {
 // (port, data directory, database), then what runs by itself. When it returns
 // an error, nothing is left open. ctx governs starting only.
 func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, build: telemetry.ReadBuild(), failed: make(chan error, 1)}
+	s := &Server{cfg: cfg, log: log, build: telemetry.ReadBuild(), agents: newWatch(), failed: make(chan error, 1)}
 	s.metrics = telemetry.NewMetrics(s.build)
 	for _, step := range []func(context.Context) error{s.listen, s.open, s.assemble} {
 		if err := step(ctx); err != nil {
@@ -112,7 +113,7 @@ func (s *Server) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	x := newExperiments(s.mlflow, s.log)
-	agents, policies, err := buildAgents(s.cfg.Agents, x)
+	agents, policies, err := buildAgents(s.cfg.Agents, x, s.agents)
 	if err != nil {
 		return err
 	}

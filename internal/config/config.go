@@ -70,6 +70,8 @@ type MLflow struct {
 	Token              Secret `yaml:"-"` // MLFLOW_TRACKING_TOKEN
 	Username           string `yaml:"-"` // MLFLOW_TRACKING_USERNAME
 	Password           Secret `yaml:"-"` // MLFLOW_TRACKING_PASSWORD
+	Workspace          string `yaml:"-"` // MLFLOW_WORKSPACE
+	SQLWarehouse       string `yaml:"-"` // MLFLOW_TRACING_SQL_WAREHOUSE_ID
 	DatabricksHost     string `yaml:"-"` // DATABRICKS_HOST
 	DatabricksToken    Secret `yaml:"-"` // DATABRICKS_TOKEN
 	DatabricksClientID string `yaml:"-"` // DATABRICKS_CLIENT_ID

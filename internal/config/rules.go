@@ -106,6 +106,7 @@ func (l *loader) storage() {
 func (l *loader) mlflow() {
 	m := &l.MLflow
 	m.Token, m.Username, m.Password = l.secret("MLFLOW_TRACKING_TOKEN"), l.getenv("MLFLOW_TRACKING_USERNAME"), l.secret("MLFLOW_TRACKING_PASSWORD")
+	m.Workspace, m.SQLWarehouse = l.getenv("MLFLOW_WORKSPACE"), l.getenv("MLFLOW_TRACING_SQL_WAREHOUSE_ID")
 	m.DatabricksHost, m.DatabricksToken = l.getenv("DATABRICKS_HOST"), l.secret("DATABRICKS_TOKEN")
 	m.DatabricksClientID, m.DatabricksSecret = l.getenv("DATABRICKS_CLIENT_ID"), l.secret("DATABRICKS_CLIENT_SECRET")
 	if m.TrackingURI == "" {

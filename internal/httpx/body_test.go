@@ -5,9 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/httpx"
 )
@@ -77,5 +79,53 @@ func TestABodyThatBreaksOff(t *testing.T) {
 	w, _, _ := under(t, decodeInto(httpx.RefuseUnknown), r)
 	if p := problem(t, w); p.Status != 400 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// deadlines is a ResponseWriter that keeps the read deadlines it is given.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return nil
+}
+
+// TestASlowBody: it has a deadline, which is lifted again, because the server
+// watches the connection with reads while the answer streams.
+func TestASlowBody(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body   io.Reader
+		status int
+	}{
+		"in time":  {strings.NewReader(`{"name":"x"}`), 200},
+		"too late": {iotest.ErrReader(os.ErrDeadlineExceeded), 408},
+	} {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequest("POST", "/", tc.body)
+		r.Header.Set("Content-Type", "application/json")
+		decodeInto(httpx.RefuseUnknown).ServeHTTP(w, r)
+		if w.Code != tc.status {
+			t.Errorf("%s: %d, want %d", name, w.Code, tc.status)
+		}
+		if len(w.set) != 2 || time.Until(w.set[0]) < 20*time.Second || !w.set[1].IsZero() {
+			t.Errorf("%s: read deadlines %v, want one ahead and then none", name, w.set)
+		}
+	}
+}
+
+// TestASenderThatAsksFirstIsToldAtOnce: with Expect: 100-continue nothing of a
+// body that is too large is read.
+func TestASenderThatAsksFirstIsToldAtOnce(t *testing.T) {
+	body := iotest.ErrReader(errors.New("the body was read"))
+	r := httptest.NewRequest("POST", "/", body)
+	r.ContentLength = 1 << 30
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Expect", "100-continue")
+	w, log, _ := under(t, decodeInto(httpx.RefuseUnknown), r)
+	if w.Code != 413 || strings.Contains(log, "was read") {
+		t.Errorf("%d, log %s", w.Code, log)
 	}
 }

@@ -10,7 +10,6 @@ package webapi
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -28,7 +27,6 @@ import (
 
 // Deps is what the API stands on. All fields are required.
 type Deps struct {
-	Log      *slog.Logger
 	Version  string // of this build, for the description
 	Identify func(*http.Request) (identity.Caller, error)
 	Gateway  *gateway.Service
