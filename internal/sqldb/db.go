@@ -97,18 +97,18 @@ type querier interface {
 
 // Exec runs a statement that returns no rows.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return tx.q.ExecContext(ctx, query, args...)
+	return tx.q.ExecContext(ctx, query, tx.dialect.storable(args)...)
 }
 
 // Query runs a statement that returns rows; the caller closes them.
 func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return tx.q.QueryContext(ctx, query, args...)
+	return tx.q.QueryContext(ctx, query, tx.dialect.storable(args)...)
 }
 
 // QueryRow runs a statement that returns at most one row. Its Scan returns
 // sql.ErrNoRows when there is none.
 func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return tx.q.QueryRowContext(ctx, query, args...)
+	return tx.q.QueryRowContext(ctx, query, tx.dialect.storable(args)...)
 }
 
 // Dialect returns what is particular to the engine.

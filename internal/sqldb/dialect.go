@@ -1,5 +1,11 @@
 package sqldb
 
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
 // Dialect is what differs between the two engines for SQL that is otherwise one
 // text. Take it from a DB or a Tx; the zero value is of no use.
 type Dialect struct {
@@ -19,3 +25,25 @@ var (
 	sqliteDialect   = Dialect{Name: "sqlite", ILike: "LIKE"}
 	postgresDialect = Dialect{Name: "postgres", SkipLocked: "FOR UPDATE SKIP LOCKED", ForUpdate: "FOR UPDATE", ILike: "ILIKE"}
 )
+
+// storable is args as the engine takes them. PostgreSQL's text has no U+0000 and
+// no invalid UTF-8, and refuses statements with either, wherever the value came
+// from; both become U+FFFD, so that such an id finds nothing and such a text is
+// kept otherwise. JSON is not concerned: it spells U+0000 with six characters.
+func (d Dialect) storable(args []any) []any {
+	if d.Name != postgresDialect.Name {
+		return args
+	}
+	changed := args
+	for i, arg := range args {
+		s, ok := arg.(string)
+		if !ok || utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+			continue
+		}
+		if &changed[0] == &args[0] {
+			changed = slices.Clone(args) // the transaction may run again
+		}
+		changed[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	}
+	return changed
+}
