@@ -33,11 +33,20 @@ web_checks() {
   forbid_skips 'skipped' "$CURRENT_LOG"
 }
 
+# The build is byte for byte the same everywhere, so building again must change nothing.
 web_stale_build() {
+  local before after
+  before=$(build_checksums)
   quiet npm --prefix web run build
-  local changed
-  changed=$(git status --porcelain -- internal/webui/dist)
-  [[ -z $changed ]] || die "internal/webui/dist is not what web/ builds; commit the new build:"$'\n'"$changed"
+  after=$(build_checksums)
+  [[ $before == "$after" ]] || die "internal/webui/dist was not what web/ builds; it is now, commit it:"$'\n'"$(diff <(echo "$before") <(echo "$after"))"
+}
+
+build_checksums() { find internal/webui/dist -type f -print0 | sort -z | xargs -0r sha256sum; }
+
+web_browser_tests() {
+  CHROMIUM=$THUMBPRINT_TEST_CHROMIUM logged npm --prefix web run --silent test:browser
+  forbid_skips 'skipped' "$CURRENT_LOG"
 }
 
 go_tests() {
