@@ -30,6 +30,7 @@ func TestEveryEndIsExplicit(t *testing.T) {
 	closed := &agent.Error{Code: agent.CodeUnreachable, Message: "It closed the connection.", Cause: io.EOF}
 	refused := &agent.Error{Code: agent.CodeUnreachable, Message: "Nobody is there.", Cause: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}
 	failed := &agent.Error{Code: agent.CodeAgentError, Message: "The agent failed: rule."}
+	db := sqldbtest.SQLite(t)
 	for _, tc := range []struct {
 		name     string
 		openErr  error
@@ -61,7 +62,8 @@ func TestEveryEndIsExplicit(t *testing.T) {
 	} {
 		for _, agentID := range []string{"ours", "own"} {
 			t.Run(tc.name+", trace by "+agentID, func(t *testing.T) {
-				h := onSQLite(t)
+				h := newHouse(t, db)
+				jobs := h.pending()
 				h.agent.says(tc.script...)
 				h.agent.openErr = tc.openErr
 				turn := h.begin(ask("hello", to(agentID)))
@@ -93,7 +95,7 @@ func TestEveryEndIsExplicit(t *testing.T) {
 					t.Errorf("link %+v", l)
 				}
 				ours := agentID == "ours" || tc.ownJob
-				if (l.TraceBy == link.ByGateway) != ours || (l.TraceID != "") != ours || (h.pending() == 1) != ours {
+				if (l.TraceBy == link.ByGateway) != ours || (l.TraceID != "") != ours || (h.pending() == jobs+1) != ours {
 					t.Errorf("the trace is ours: %v; link %+v, %d jobs", ours, l, h.pending())
 				}
 				tr := h.record(turn.ClientRequestID)
@@ -118,9 +120,10 @@ func (h *house) stop(actor, messageID string) {
 // TestNobodyListens: the agent's call ends when an event cannot be sent, at
 // whatever event that happens, and the answer so far is stored.
 func TestNobodyListens(t *testing.T) {
+	db := sqldbtest.SQLite(t)
 	for n := 1; n <= 4; n++ {
 		t.Run(fmt.Sprintf("event %d is not taken", n), func(t *testing.T) {
-			h := onSQLite(t)
+			h := newHouse(t, db)
 			h.agent.says(delta("m", "one "), delta("m", "two"), wait{})
 			turn := h.begin(ask("hello", to("own")))
 			a := turn.Run(t.Context(), &recorder{fails: n})
