@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/thumbprint-ai/thumbprint/internal/config"
@@ -315,4 +316,72 @@ func TestDrain(t *testing.T) {
 		t.Errorf("the stream ended with %q", text[max(0, len(text)-200):])
 	}
 	<-stopped
+}
+
+// TestSecretsStayInside: no credential of the configuration, no token and no
+// chat text is in any answer that does not owe it, or in the log.
+func TestSecretsStayInside(t *testing.T) {
+	dir := t.TempDir()
+	token := newToken(t, dir, "ci", "chat")
+	file := `
+mlflow: {tracking_uri: "http://127.0.0.1:1"}
+agents:
+- {id: demo, protocol: demo}
+- {id: gone, protocol: responses, url: "http://127.0.0.1:1/invocations", auth: {type: bearer, token_env: AGENT_TOKEN}}
+`
+	env := map[string]string{"AGENT_TOKEN": "canary-agent", "MLFLOW_TRACKING_TOKEN": "canary-mlflow",
+		"MLFLOW_TRACKING_PASSWORD": "canary-password", "DATABRICKS_TOKEN": "canary-databricks"}
+	cfg, err := config.Load(config.Flags{Addr: "127.0.0.1:0", Data: dir, Config: "conf.yaml"},
+		func(k string) string { return env[k] }, func(string) ([]byte, error) { return []byte(file), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log lockedBuffer
+	s, err := Start(t.Context(), cfg, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stopNow(s) })
+	var said bytes.Buffer
+	announce(&said, cfg, s)
+	const question = `{"messages":[{"role":"user","content":"canary-question"}],"stream":false}`
+	call(t, s, "POST", "/api/v1/agents/demo/invocations", question, "Authorization", "Bearer "+token)
+	_, _, body := call(t, s, "POST", "/api/v1/agents/gone/invocations", question, "Authorization", "Bearer "+token)
+	said.WriteString(body)
+	call(t, s, "GET", "/api/v1/conversations?q=canary-search", "", "Authorization", "Bearer canary-wrong")
+	_, _, body = call(t, s, "POST", "/api/log_assessment", `{"trace_id":"req-0000000000000000","assessment_name":"user_feedback","assessment_value":true,"rationale":"canary-comment"}`)
+	said.WriteString(body)
+	for _, path := range []string{"/readyz", "/metrics", "/api/openapi.json", "/api/v1/agents", "/api/v1/nothing"} {
+		_, _, body := call(t, s, "GET", path, "")
+		said.WriteString(body)
+	}
+	stopNow(s)
+	for name, text := range map[string]string{"an answer": said.String(), "the log": log.String()} {
+		for _, secret := range []string{"canary", token} {
+			if i := strings.Index(text, secret); i >= 0 {
+				t.Errorf("%s shows a secret: %s", name, text[max(0, i-100):min(len(text), i+50)])
+			}
+		}
+	}
+	if !strings.Contains(log.String(), `"path":"/api/v1/agents/gone/invocations"`) {
+		t.Error("the log has nothing to look at")
+	}
+}
+
+// lockedBuffer is a log that many goroutines write.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

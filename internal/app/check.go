@@ -86,7 +86,20 @@ func checkMLflow(ctx context.Context, cfg config.Config, client *mlflow.Client) 
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	version, err := client.Version(ctx)
+	if err == nil && tooOld(version) {
+		err = fmt.Errorf("%s is too old: traces cannot be found by client_request_id before 3.6", version)
+	}
 	return finding{what: "mlflow", detail: fmt.Sprintf("%s at %s", version, cfg.MLflow.TrackingURI), err: err}
+}
+
+// tooOld reports whether version is before 3.6, the first whose search knows
+// client_request_id. What is no version number is taken for a new one.
+func tooOld(version string) bool {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n != 2 {
+		return false
+	}
+	return major < 3 || major == 3 && minor < 6
 }
 
 // checkExperiment makes nothing: a name that is missing is made by the server.

@@ -137,6 +137,14 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestTooOld(t *testing.T) {
+	for version, want := range map[string]bool{"2.22.0": true, "3.5.1": true, "3.6.0": false, "3.17.2": false, "4.0": false, "dev": false, "": false} {
+		if got := tooOld(version); got != want {
+			t.Errorf("tooOld(%q) = %v", version, got)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	if code, out, _ := thumbprint(t, nil, "version"); code != 0 || !strings.HasPrefix(out, "thumbprint ") {
 		t.Errorf("exit %d: %q", code, out)

@@ -198,3 +198,39 @@ func TestAClientThatWentAwayIsLoggedAs499(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// slow is a ResponseWriter that keeps the write deadlines it is given.
+type slow struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (s *slow) SetWriteDeadline(t time.Time) error {
+	s.set = append(s.set, t)
+	return nil
+}
+
+// TestAClientThatDoesNotReadHasADeadline, except for streams, which set their
+// own; and the deadline of the connection's last request is lifted.
+func TestAClientThatDoesNotReadHasADeadline(t *testing.T) {
+	for contentType, want := range map[string]int{"application/json": 2, "text/event-stream; charset=utf-8": 1} {
+		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			_, _ = io.WriteString(w, "x")
+		})
+		w := &slow{ResponseRecorder: httptest.NewRecorder()}
+		discard := slog.New(slog.DiscardHandler)
+		httpx.Observe(discard, &seen{}, func(*http.Request) string { return "" })(h).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if len(w.set) != want || !w.set[0].IsZero() || want == 2 && time.Until(w.set[1]) < time.Minute {
+			t.Errorf("%s: write deadlines %v", contentType, w.set)
+		}
+	}
+}
+
+func TestALongPathIsClippedInTheLog(t *testing.T) {
+	h := httpx.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errs.New(errs.NotFound, "no") })
+	_, log, _ := under(t, h, httptest.NewRequest("GET", "/"+strings.Repeat("x", 10_000), nil))
+	if len(log) > 600 {
+		t.Errorf("a log line of %d bytes", len(log))
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
@@ -28,14 +29,26 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write counts bytes.
+// writeTime is how long a client may take for what one Write hands it. Streams
+// set deadlines of their own.
+const writeTime = 2 * time.Minute
+
+// Write counts bytes and keeps a client that does not read from holding us.
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	if !strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+		w.deadline(time.Now().Add(writeTime))
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// deadline sets the connection's write deadline, where there is a connection.
+func (w *recorder) deadline(t time.Time) {
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
 // FlushError is here because a flush sends the header.
@@ -64,6 +77,7 @@ func Observe(log *slog.Logger, o Observer, routeOf func(*http.Request) string) M
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := time.Now()
 			x := &exchange{w: &recorder{ResponseWriter: w}}
+			x.w.deadline(time.Time{}) // the one of the connection's last request may still stand
 			r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 			aborted := serve(next, x, r, o)
 			status := x.w.status
@@ -107,6 +121,15 @@ func serve(next http.Handler, x *exchange, r *http.Request, o Observer) (abort b
 	return false
 }
 
+// clip keeps a path that somebody made long from filling the log.
+func clip(path string) string {
+	const most = 200
+	if len(path) > most {
+		return path[:most] + "…"
+	}
+	return path
+}
+
 func logRequest(log *slog.Logger, r *http.Request, x *exchange, route string, status int, took time.Duration) {
 	level := slog.LevelInfo
 	if status >= 500 && !errs.Is(x.err, errs.Unavailable) && !errs.Is(x.err, errs.BadGateway) {
@@ -115,7 +138,7 @@ func logRequest(log *slog.Logger, r *http.Request, x *exchange, route string, st
 		level = slog.LevelDebug // health checks, assets, reads
 	}
 	attrs := []slog.Attr{
-		slog.String("method", r.Method), slog.String("path", r.URL.EscapedPath()), slog.String("route", route),
+		slog.String("method", r.Method), slog.String("path", clip(r.URL.EscapedPath())), slog.String("route", route),
 		slog.Int("status", status), slog.Int64("bytes", x.w.bytes), slog.Duration("took", took),
 	}
 	if x.subject != "" {
