@@ -12,7 +12,9 @@ type conn struct {
 	stmts map[string]*sql.Stmt
 }
 
-// maxCachedStmts bounds a connection's cache, because search builds texts.
+// maxCachedStmts bounds a connection's cache, because search builds texts. A full
+// cache is emptied: what is in use is soon back, and nothing has to keep account
+// of which text that is.
 const maxCachedStmts = 256
 
 // begin runs the given BEGIN, connecting first when there is no connection, and
@@ -34,14 +36,19 @@ func (c *conn) begin(ctx context.Context, db *sql.DB, begin string) error {
 
 // drop closes the connection; the next begin makes a new one.
 func (c *conn) drop() {
-	for _, st := range c.stmts {
-		_ = st.Close()
-	}
-	c.stmts = nil
+	c.forget()
 	if c.c != nil {
 		_ = c.c.Close()
 		c.c = nil
 	}
+}
+
+// forget closes the prepared statements.
+func (c *conn) forget() {
+	for _, st := range c.stmts {
+		_ = st.Close() // it has no rows open, and there is nothing to lose
+	}
+	c.stmts = nil
 }
 
 func (c *conn) exec(ctx context.Context, query string) error {
@@ -70,18 +77,18 @@ func (c *conn) QueryRowContext(ctx context.Context, query string, args ...any) *
 	return c.c.QueryRowContext(ctx, query, args...)
 }
 
-// stmt returns the prepared statement, or nil when it cannot be had or kept:
-// the caller then runs the text, which reports what is wrong with it.
+// stmt returns the prepared statement, or nil when it cannot be had: the caller
+// then runs the text, which reports what is wrong with it.
 func (c *conn) stmt(ctx context.Context, query string) *sql.Stmt {
 	if st, ok := c.stmts[query]; ok {
 		return st
 	}
-	if len(c.stmts) >= maxCachedStmts {
-		return nil
-	}
 	st, err := c.c.PrepareContext(ctx, query)
 	if err != nil {
 		return nil
+	}
+	if len(c.stmts) >= maxCachedStmts {
+		c.forget()
 	}
 	if c.stmts == nil {
 		c.stmts = map[string]*sql.Stmt{}

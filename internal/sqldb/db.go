@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 )
 
 // DB is the handle to the one database. It is safe for concurrent use.
@@ -13,7 +14,7 @@ type DB struct {
 	dialect Dialect
 	engine  engine
 	log     *slog.Logger
-	hook    func(statement string) error // see Intercept
+	hook    atomic.Pointer[func(statement string) error] // see Intercept
 }
 
 // engine is how one database engine runs transactions.

@@ -7,15 +7,23 @@ import (
 
 // Intercept calls hook before each statement of a write transaction and, with
 // the text "COMMIT", before its end; an error from it fails that step. Tests use
-// it to fail the N-th call. Set it while the database is not in use; nil ends it.
-func (db *DB) Intercept(hook func(statement string) error) { db.hook = hook }
+// it to fail the N-th call. Transactions that have begun keep the hook they began
+// with; nil ends it.
+func (db *DB) Intercept(hook func(statement string) error) {
+	if hook == nil {
+		db.hook.Store(nil)
+		return
+	}
+	db.hook.Store(&hook)
+}
 
 // hooked is fn with the hook around its statements.
 func (db *DB) hooked(fn func(context.Context, *Tx) error) func(context.Context, *Tx) error {
-	hook := db.hook
-	if hook == nil {
+	set := db.hook.Load()
+	if set == nil {
 		return fn
 	}
+	hook := *set
 	return func(ctx context.Context, tx *Tx) error {
 		if err := fn(ctx, &Tx{dialect: tx.dialect, q: intercepted{tx.q, hook}}); err != nil {
 			return err
