@@ -93,7 +93,7 @@ func (c *circuit) failure(atLeast time.Duration) (wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asking = time.Time{}
-	if time.Now().After(c.until) { // failures of one moment count once
+	if !time.Now().Before(c.until) { // failures of one moment count once
 		c.failures++
 		pause := min(maxPause, minPause<<min(c.failures-1, 10))
 		c.until = time.Now().Add(min(max(pause, atLeast), longestPause))

@@ -12,6 +12,7 @@ package delivery
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -65,6 +66,7 @@ type Engine struct {
 	log      *slog.Logger
 
 	circuit circuit
+	idForm  atomic.Int32  // which of idForms MLflow takes
 	foreign *rate.Limiter // searches for ids that are not ours
 	waiting chan struct{} // a token for each request that waits
 
@@ -98,7 +100,7 @@ func New(o Options) *Engine {
 
 // Handlers are the jobs the engine works on.
 func (e *Engine) Handlers() map[string]outbox.Handler {
-	return map[string]outbox.Handler{feedback.DeliverJob: e.deliver, link.RecordJob: e.record}
+	return map[string]outbox.Handler{feedback.DeliverJob: e.deliver, link.RecordJob: e.record, lateJob: e.late}
 }
 
 // Gate is for outbox.Options: while MLflow is down its jobs rest in the store,

@@ -32,7 +32,9 @@ func settled(l link.Link) (traceID string, early bool) {
 func (e *Engine) look(ctx context.Context, l link.Link, giveUp bool) (traceID string, err error) {
 	id, err := e.find(ctx, l)
 	if id == "" && err == nil && giveUp && time.Since(l.EndedAt) >= e.policy(l.AgentID).GiveUpAfter {
-		id, err = e.fallback(ctx, l)
+		if id, err = e.fallback(ctx, l); err == nil {
+			err = e.watch(ctx, l.ClientRequestID)
+		}
 	}
 	if id == "" || err != nil {
 		return "", err
@@ -103,21 +105,61 @@ func (e *Engine) findTold(ctx context.Context, l link.Link) (string, error) {
 	return info.TraceID, nil
 }
 
+// idForms are the ways to ask for a client_request_id, in MLflow's filter
+// language. MLflow 3.6 and later knows the first two, which mean the same; a
+// Databricks workspace was seen to refuse the first, and older servers know
+// neither. There an agent's tag or metadata of that name is what can be found.
+var idForms = [...]string{ // never changed
+	"attributes.client_request_id", "trace.client_request_id",
+	"tags.`client_request_id`", "metadata.`client_request_id`",
+}
+
+// attributeForms is how many of idForms name the trace's own field. One that is
+// taken finds all there is to find; the others each find something else.
+const attributeForms = 2
+
 // findByID searches by our id, in the time since the answer began: MLflow has
 // no index on client_request_id, but one on time. An agent that recorded several
-// traces under it means the first.
+// traces under it means the first. The form that MLflow takes is remembered.
 func (e *Engine) findByID(ctx context.Context, l link.Link) (string, error) {
 	lit, err := mlflow.Quote(l.ClientRequestID)
 	if err != nil {
 		return "", err
 	}
-	filter := fmt.Sprintf("attributes.client_request_id = %s AND attributes.timestamp_ms >= %d", lit, l.StartedAt.Add(-clockSkew).UnixMilli())
-	found, err := e.search(ctx, l, filter)
-	if err != nil || len(found) == 0 {
-		return "", err
+	since := l.StartedAt.Add(-clockSkew).UnixMilli()
+	var refused error
+	for i := int(e.idForm.Load()); i < len(idForms); i++ {
+		found, err := e.search(ctx, l, fmt.Sprintf("%s = %s AND attributes.timestamp_ms >= %d", idForms[i], lit, since))
+		if errors.Is(err, mlflow.ErrInvalid) {
+			refused = err
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		e.remember(min(i, attributeForms))
+		refused = nil
+		found = slices.DeleteFunc(found, isFallback)
+		if len(found) > 0 {
+			return found[0].TraceID, nil
+		}
+		if i < attributeForms {
+			return "", nil
+		}
 	}
-	return found[0].TraceID, nil
+	return "", refused
 }
+
+// remember keeps which form of the search MLflow takes.
+func (e *Engine) remember(form int) {
+	if old := e.idForm.Swap(int32(form)); old != int32(form) {
+		e.log.Info("MLflow refuses one way to search for a client_request_id and takes another", "refused", idForms[old], "takes", idForms[form])
+	}
+}
+
+// isFallback reports whether we recorded the trace because the agent's own was
+// missing: it is never the one that is looked for.
+func isFallback(t *mlflow.TraceInfo) bool { return t.Tags[TagFallback] != "" }
 
 // findBySession takes the finished trace of the conversation that began while
 // this answer, and no later one, was being written, if it is the only one.
@@ -145,7 +187,7 @@ func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error)
 		return "", nil
 	}
 	found = slices.DeleteFunc(found, func(t *mlflow.TraceInfo) bool {
-		return t.ClientRequestID != "" || t.Tags[TagFallback] != ""
+		return t.ClientRequestID != "" || isFallback(t)
 	})
 	if len(found) != 1 {
 		return "", nil

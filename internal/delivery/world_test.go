@@ -22,6 +22,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
@@ -33,6 +34,7 @@ import (
 // network that can fail.
 type world struct {
 	t       *testing.T
+	db      *sqldb.DB
 	net     *network
 	mlflow  *mlflow.Client
 	turns   *gateway.Service
@@ -56,7 +58,7 @@ func newWorld(t *testing.T, by link.TraceBy) *world {
 	db := sqldbtest.SQLite(t)
 	store := sqldbtest.SQLite(t) // MLflow's own
 	w := &world{
-		t: t, net: &network{server: mlflowapi.Handler(tracestore.NewStore(store))},
+		t: t, db: db, net: &network{server: mlflowapi.Handler(tracestore.NewStore(store))},
 		links: link.NewStore(db), jobs: outbox.NewStore(db), agent: &scripted{}, traceBy: by,
 	}
 	w.votes = feedback.NewStore(db, w.jobs)
@@ -245,6 +247,8 @@ type network struct {
 	mu   sync.Mutex
 	seen []string
 	fail func(n int, r *http.Request) (before, after error)
+
+	refused func(*http.Request) bool // answered with 400; guarded by mu
 }
 
 var errNetwork = errors.New("network is down")
@@ -253,7 +257,15 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.mu.Lock()
 	n.seen = append(n.seen, r.Method+" "+r.URL.Path)
 	fail, count := n.fail, len(n.seen)
+	refuse := n.refused != nil && n.refused(r)
 	n.mu.Unlock()
+	if refuse {
+		rec := httptest.NewRecorder()
+		rec.Header().Set("Content-Type", "application/json")
+		rec.WriteHeader(http.StatusBadRequest)
+		_, _ = rec.WriteString(`{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}`)
+		return rec.Result(), nil
+	}
 	var before, after error
 	if fail != nil {
 		before, after = fail(count, r)

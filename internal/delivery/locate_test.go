@@ -1,0 +1,187 @@
+package delivery_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thumbprint-ai/thumbprint/internal/delivery"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
+)
+
+// older is an MLflow that refuses searches with certain words, and keeps the
+// searches it was asked.
+type older struct {
+	http.Handler
+	refuses []string
+
+	mu    sync.Mutex
+	asked []string // the forms of the id; guarded by mu
+}
+
+func (o *older) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if strings.HasSuffix(r.URL.Path, "/search") {
+		form, _, _ := strings.Cut(strings.TrimPrefix(string(body[bytes.Index(body, []byte(`"filter":"`)):]), `"filter":"`), " ")
+		o.mu.Lock()
+		o.asked = append(o.asked, form)
+		o.mu.Unlock()
+		if slices.Contains(o.refuses, form) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid attribute key"}`)
+			return
+		}
+	}
+	o.Handler.ServeHTTP(w, r)
+}
+
+func (o *older) forms() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	asked := o.asked
+	o.asked = nil
+	return asked
+}
+
+// TestTheFormOfTheSearchIsProbedAndRemembered: whichever way a server lets
+// itself be asked for a client_request_id, the trace is found, and the second
+// search does not try again what was refused.
+func TestTheFormOfTheSearchIsProbedAndRemembered(t *testing.T) {
+	const attributes, trace, tags, metadata = "attributes.client_request_id", "trace.client_request_id", "tags.`client_request_id`", "metadata.`client_request_id`"
+	for _, tc := range []struct {
+		name          string
+		refuses       []string
+		first, second []string
+		tag, data     bool // where the agent puts the id beside the field
+	}{
+		{"MLflow 3.6 and later", nil, []string{attributes}, []string{attributes}, false, false},
+		{"the other name", []string{attributes}, []string{attributes, trace}, []string{trace}, false, false},
+		{"an agent that tags", []string{attributes, trace}, []string{attributes, trace, tags}, []string{tags}, true, false},
+		{"an agent that writes metadata", []string{attributes, trace}, []string{attributes, trace, tags, metadata}, []string{tags, metadata}, false, true},
+		{"no tags either", []string{attributes, trace, tags}, []string{attributes, trace, tags, metadata}, []string{tags, metadata}, false, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
+				o := &older{Handler: w.net.server, refuses: tc.refuses}
+				w.net.server = o
+				for _, want := range [][]string{tc.first, tc.second} {
+					turn := w.answer()
+					tr := w.ownTrace(turn.ClientRequestID)
+					if tc.tag {
+						tr.Tags = map[string]string{"client_request_id": turn.ClientRequestID}
+					}
+					if tc.data {
+						tr.Metadata = map[string]string{"client_request_id": turn.ClientRequestID}
+					}
+					w.recorded(tr)
+					o.forms()
+					f := w.rate(turn.ClientRequestID, `true`)
+					w.settle(time.Minute)
+					if d := cmp.Diff(want, o.forms()); d != "" {
+						t.Errorf("searched (-want +got):\n%s", d)
+					}
+					if a := w.theAssessment(tr.ID); a.ID == "" || f.Target != turn.ClientRequestID {
+						t.Errorf("%+v", a)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestAServerThatTakesNoFormIsNotRemembered: a refusal of everything says
+// nothing about the forms, and is no reason to look elsewhere for ever.
+func TestAServerThatTakesNoFormIsNotRemembered(t *testing.T) {
+	inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
+		o := &older{Handler: w.net.server, refuses: []string{"attributes.client_request_id", "trace.client_request_id", "tags.`client_request_id`", "metadata.`client_request_id`"}}
+		w.net.server = o
+		turn := w.answer()
+		w.rate(turn.ClientRequestID, `true`)
+		w.settle(time.Second)
+		o.refuses = nil
+		o.forms()
+		second := w.answer()
+		w.recorded(w.ownTrace(second.ClientRequestID))
+		w.rate(second.ClientRequestID, `true`)
+		if got := o.forms(); len(got) != 1 || got[0] != "attributes.client_request_id" {
+			t.Errorf("searched %v", got)
+		}
+	})
+}
+
+func (w *world) ownTrace(id string) *mlflowtrace.Trace {
+	return &mlflowtrace.Trace{ID: mlflowtrace.NewTraceID(), ExperimentID: "0", ClientRequestID: id,
+		Spans: []mlflowtrace.Span{{ID: mlflowtrace.NewSpanID(), Name: "agent", Start: time.Now(), End: time.Now()}}}
+}
+
+func (w *world) recorded(tr *mlflowtrace.Trace) {
+	w.t.Helper()
+	if err := mlflowtrace.Record(w.t.Context(), w.mlflow, tr); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestAnAgentsTraceThatComesAfterItsFallback is tied to it by tags; no rating
+// moves, neither an old nor a new one.
+func TestAnAgentsTraceThatComesAfterItsFallback(t *testing.T) {
+	inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
+		began := time.Now()
+		turn := w.answer()
+		w.rate(turn.ClientRequestID, `true`)
+		time.Sleep(giveUp + 10*time.Second)
+		fallback := w.link(turn.ClientRequestID).TraceID
+		if fallback == "" {
+			t.Fatal("no fallback was recorded")
+		}
+		w.theAssessment(fallback)
+		own := w.agentRecords(turn.ClientRequestID, turn.ConversationID, began)
+		w.settle(5 * time.Minute)
+		w.rate(turn.ClientRequestID, `false`)
+		w.settle(time.Minute)
+		if l := w.link(turn.ClientRequestID); l.TraceID != fallback {
+			t.Errorf("the link moved from %s to %s", fallback, l.TraceID)
+		}
+		if a := w.theAssessment(fallback); a.Value != false {
+			t.Errorf("on the fallback: %+v", a)
+		}
+		tag := func(trace, key, want string) {
+			t.Helper()
+			info, err := w.mlflow.TraceInfo(t.Context(), trace)
+			if err != nil || info.Tags[key] != want {
+				t.Errorf("%s of %s: %v, %v; want %s", key, trace, info.Tags, err, want)
+			}
+		}
+		tag(fallback, delivery.TagAgentTrace, own)
+		tag(own, delivery.TagRatedOn, fallback)
+		if got := w.assessments(own); len(got) != 0 {
+			t.Errorf("on the late trace: %+v", got)
+		}
+	})
+}
+
+// TestNobodyLooksForALateTraceForEver.
+func TestNobodyLooksForALateTraceForEver(t *testing.T) {
+	inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
+		turn := w.answer()
+		w.rate(turn.ClientRequestID, `true`)
+		time.Sleep(giveUp + 10*time.Second)
+		w.net.requests()
+		time.Sleep(26 * time.Hour)
+		if n := searches(w.net.requests()); n > 60 {
+			t.Errorf("%d searches in a day for a trace that never comes", n)
+		}
+		if st, err := w.jobs.Stats(t.Context()); err != nil || st.Pending != 0 {
+			t.Errorf("%+v, %v: nothing is left to do", st, err)
+		}
+	})
+}

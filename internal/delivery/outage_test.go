@@ -1,0 +1,177 @@
+package delivery_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/delivery"
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
+)
+
+var (
+	outage  = flag.Duration("outage", 3*time.Hour, "how long MLflow is down, in fake time")
+	ratings = flag.Int("ratings", 300, "how many ratings arrive meanwhile")
+)
+
+// TestHoursWithoutMLflow: ratings arrive all the time; the backlog rests in the
+// store, MLflow is asked now and then by one job alone, and all lands once it is
+// back. For a day: -run HoursWithout -outage 24h -ratings 100000 -timeout 1h
+func TestHoursWithoutMLflow(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		turn := w.answer()
+		w.settle(time.Minute)
+		w.net.down()
+		for i := range *ratings {
+			w.rate(turn.ClientRequestID, `true`, from(i), async)
+			time.Sleep(*outage / time.Duration(*ratings))
+		}
+		if asked := len(w.net.requests()); asked > int(*outage/(25*time.Second)) {
+			t.Errorf("an MLflow that is down was asked %d times in %v", asked, *outage)
+		}
+		var writes atomic.Int64
+		w.db.Intercept(func(string) error { writes.Add(1); return nil })
+		time.Sleep(10 * time.Minute)
+		w.db.Intercept(nil)
+		if n := writes.Load(); n > 20*30 {
+			t.Errorf("%d statements in ten minutes of waiting, with %d jobs at rest", n, *ratings)
+		}
+		w.net.up()
+		began := time.Now()
+		w.settle(10*time.Minute + time.Duration(*ratings)*time.Second/10)
+		t.Logf("drained %v after MLflow was back", time.Since(began))
+		if got := w.assessments(w.link(turn.ClientRequestID).TraceID); len(got) != *ratings {
+			t.Errorf("%d assessments, want %d", len(got), *ratings)
+		}
+	})
+}
+
+func async(q *delivery.Request) { q.Async = true }
+
+func from(i int) func(*delivery.Request) {
+	return func(q *delivery.Request) { q.SourceID = fmt.Sprint("person-", i) }
+}
+
+// TestOneThatHangsHoldsUpNobody: a rating whose requests never return does not
+// open the circuit for the others, and is given up in the end.
+func TestOneThatHangsHoldsUpNobody(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		bad, good := w.answer(), w.answer()
+		w.settle(time.Minute)
+		trace := w.link(bad.ClientRequestID).TraceID
+		w.net.hang(func(r *http.Request) bool { return strings.Contains(r.URL.Path, trace) })
+		f := w.rate(bad.ClientRequestID, `true`, async)
+		for i := range 200 { // an hour
+			g := w.rate(good.ClientRequestID, fmt.Sprint(i%2 == 0), withComment(fmt.Sprint(i)))
+			if !g.Current() && i > 0 {
+				t.Fatalf("rating %d waits: %+v", i, g)
+			}
+			time.Sleep(20 * time.Second)
+		}
+		got, err := w.votes.Get(t.Context(), "local", f.ID)
+		if err != nil || got.Delivery != feedback.Failed || got.DeliveryReason == "" {
+			t.Errorf("the one that hangs: %+v, %v; want it failed for a reason", got, err)
+		}
+	})
+}
+
+// TestATraceThatMLflowRefusesFailsItsRatings visibly, and a retry tries both.
+func TestATraceThatMLflowRefusesFailsItsRatings(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		w.net.refuse(func(r *http.Request) bool { return r.URL.Path == "/api/3.0/mlflow/traces" })
+		turn := w.answer()
+		f := w.rate(turn.ClientRequestID, `false`)
+		time.Sleep(5 * time.Minute)
+		got, err := w.votes.Get(t.Context(), "local", f.ID)
+		if err != nil || got.Delivery != feedback.Failed || !strings.Contains(got.DeliveryReason, "trace") {
+			t.Fatalf("%+v, %v; want it failed because of its trace", got, err)
+		}
+		w.net.refuse(nil)
+		if _, err := w.engine.Retry(t.Context(), "local", f.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(5 * time.Minute)
+		if a := w.theAssessment(w.link(turn.ClientRequestID).TraceID); a.Value != false {
+			t.Errorf("after the retry: %+v", a)
+		}
+	})
+}
+
+// TestALateEffectIsRepaired: a request that was given up takes effect after a
+// newer value was delivered; one lease later the newer value stands again.
+func TestALateEffectIsRepaired(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		turn := w.answer()
+		w.rate(turn.ClientRequestID, `true`, withComment("first"))
+		w.settle(time.Minute)
+		trace := w.link(turn.ClientRequestID).TraceID
+		late := w.net.hold(func(r *http.Request) bool { return r.Method == http.MethodPatch })
+		w.rate(turn.ClientRequestID, `true`, withComment("held on its way"))
+		time.Sleep(26 * time.Second) // given up
+		w.rate(turn.ClientRequestID, `false`, withComment("newest"))
+		w.settle(time.Minute)
+		late()
+		if a := w.theAssessment(trace); a.Rationale != "held on its way" {
+			t.Fatalf("the late effect did not show: %+v", a)
+		}
+		time.Sleep(40 * time.Second)
+		if a := w.theAssessment(trace); a.Value != false || a.Rationale != "newest" {
+			t.Errorf("one lease later: %+v", a)
+		}
+	})
+}
+
+// hang lets requests that match go nowhere until their sender gives up.
+func (n *network) hang(match func(*http.Request) bool) {
+	n.failing(func(_ int, r *http.Request) (before, after error) {
+		if !match(r) {
+			return nil, nil
+		}
+		<-r.Context().Done()
+		return r.Context().Err(), nil
+	})
+}
+
+// hold keeps the first request that matches until the returned function is
+// called, which carries it out; its sender has given up by then.
+func (n *network) hold(match func(*http.Request) bool) (release func()) {
+	var held *http.Request
+	n.failing(func(_ int, r *http.Request) (before, after error) {
+		if held != nil || !match(r) {
+			return nil, nil
+		}
+		held = keep(r)
+		<-r.Context().Done()
+		return r.Context().Err(), nil
+	})
+	return func() {
+		n.up()
+		res, err := n.RoundTrip(held)
+		if err != nil {
+			panic(err)
+		}
+		_ = res.Body.Close()
+	}
+}
+
+// refuse answers what matches with 400.
+func (n *network) refuse(match func(*http.Request) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.refused = match
+}
+
+// keep copies a request so that it can be sent after its sender is gone.
+func keep(r *http.Request) *http.Request {
+	out := r.Clone(context.WithoutCancel(r.Context()))
+	if r.GetBody != nil {
+		out.Body, _ = r.GetBody()
+	}
+	return out
+}
