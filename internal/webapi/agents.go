@@ -14,13 +14,13 @@ type agentView struct {
 	Description      string       `json:"description,omitempty"`
 	Protocol         string       `json:"protocol" enum:"responses,chat_agent,chat_completions,demo"`
 	Version          string       `json:"version,omitempty"`
-	SuggestedPrompts []string     `json:"suggested_prompts"`
+	SuggestedPrompts []string     `json:"suggested_prompts" nullable:"false"`
 	Feedback         feedbackSpec `json:"feedback"`
 }
 
 type feedbackSpec struct {
 	Open       bool            `json:"open" doc:"Names beyond these dimensions are taken too, as text, number or boolean."`
-	Dimensions []dimensionView `json:"dimensions"`
+	Dimensions []dimensionView `json:"dimensions" nullable:"false"`
 }
 
 type dimensionView struct {
@@ -29,7 +29,7 @@ type dimensionView struct {
 	Min        *float64            `json:"min,omitempty"`
 	Max        *float64            `json:"max,omitempty"`
 	Step       *float64            `json:"step,omitempty"`
-	Categories []string            `json:"categories,omitempty"`
+	Categories []string            `json:"categories,omitempty" nullable:"false"`
 	Reasons    map[string][]string `json:"reasons,omitempty" doc:"Language-neutral keys, by up and down."`
 }
 

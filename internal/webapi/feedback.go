@@ -24,7 +24,7 @@ type feedbackView struct {
 	Name           string    `json:"name"`
 	Value          anyValue  `json:"value"`
 	Rationale      string    `json:"rationale,omitempty"`
-	Reasons        []string  `json:"reasons,omitempty"`
+	Reasons        []string  `json:"reasons,omitempty" nullable:"false"`
 	SourceID       string    `json:"source_id"`
 	Version        int64     `json:"version" doc:"Grows with each change; the ETag."`
 	Delivery       string    `json:"delivery" enum:"delivered,waiting_for_trace,waiting_for_mlflow,failed"`

@@ -3,8 +3,11 @@ package webapi
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 )
 
 // anyValue is JSON that passes through as it is.
@@ -21,6 +24,42 @@ func (v *anyValue) UnmarshalJSON(b []byte) error {
 
 // Schema says that it may be anything.
 func (anyValue) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
+
+// summary is a gateway.Summary as it is stored.
+type summary json.RawMessage
+
+// MarshalJSON returns the summary.
+func (s summary) MarshalJSON() ([]byte, error) { return json.RawMessage(s).MarshalJSON() }
+
+// Schema is that of what is stored.
+func (summary) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[gateway.Summary](), true, "")
+}
+
+// outputItems are output items in the Responses vocabulary, as the agent sent them.
+type outputItems json.RawMessage
+
+// MarshalJSON returns the items.
+func (i outputItems) MarshalJSON() ([]byte, error) { return json.RawMessage(i).MarshalJSON() }
+
+// Schema says only that each has a type: agents send what we do not know.
+func (outputItems) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true,
+		Required: []string{"type"}, Properties: map[string]*huma.Schema{"type": {Type: huma.TypeString}}}}
+}
+
+// tokenUsage is what a trace says about its tokens, MLflow's members and any other.
+type tokenUsage json.RawMessage
+
+// MarshalJSON returns the usage.
+func (u tokenUsage) MarshalJSON() ([]byte, error) { return json.RawMessage(u).MarshalJSON() }
+
+// Schema names MLflow's members.
+func (tokenUsage) Schema(huma.Registry) *huma.Schema {
+	count := &huma.Schema{Type: huma.TypeInteger}
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Properties: map[string]*huma.Schema{
+		"input_tokens": count, "output_tokens": count, "total_tokens": count}}
+}
 
 // content is a message's content: text, or a list of content parts.
 type content json.RawMessage

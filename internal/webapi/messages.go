@@ -2,7 +2,6 @@ package webapi
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
@@ -15,15 +14,15 @@ type messageView struct {
 	Content           content        `json:"content"`
 	Timestamp         timestamp      `json:"timestamp"`
 	TraceID           string         `json:"traceId,omitempty" doc:"The answer's client_request_id."`
-	TraceSummary      anyValue       `json:"traceSummary,omitempty"`
+	TraceSummary      summary        `json:"traceSummary,omitempty"`
 	Status            string         `json:"status" enum:"complete,streaming,completed,stopped,failed"`
 	StoppedBy         string         `json:"stopped_by,omitempty"`
 	Error             *answerError   `json:"error,omitempty"`
 	AgentID           string         `json:"agent_id,omitempty"`
-	Items             anyValue       `json:"items,omitempty" doc:"The answer's output items in the Responses vocabulary."`
+	Items             outputItems    `json:"items,omitempty" doc:"The answer's output items in the Responses vocabulary."`
 	Rateable          bool           `json:"rateable"`
 	NotRateableReason string         `json:"not_rateable_reason,omitempty"`
-	Feedback          []feedbackView `json:"feedback" doc:"The caller's own."`
+	Feedback          []feedbackView `json:"feedback" nullable:"false" doc:"The caller's own."`
 }
 
 func (s *API) listMessages(ctx context.Context, in *conversationInput) (*page[messageView], error) {
@@ -71,13 +70,13 @@ func (s *API) votes(ctx context.Context, conversationID string) (map[string][]fe
 
 func viewMessage(m chat.Message) messageView {
 	v := messageView{ID: m.ID, ParentID: m.ParentID, Role: m.Role, Content: content(m.Content), Timestamp: timestamp(m.CreatedAt),
-		TraceID: m.TraceID, TraceSummary: anyValue(m.TraceSummary), Status: m.Status, StoppedBy: m.StoppedBy,
+		TraceID: m.TraceID, TraceSummary: summary(m.TraceSummary), Status: m.Status, StoppedBy: m.StoppedBy,
 		AgentID: m.AgentID, Feedback: []feedbackView{}}
 	if m.Status == chat.Failed {
 		v.Error = &answerError{Code: m.ErrorCode, Message: m.ErrorMessage}
 	}
 	if len(m.Items) > 0 && string(m.Items) != "[]" {
-		v.Items = anyValue(json.RawMessage(m.Items))
+		v.Items = outputItems(m.Items)
 	}
 	return v
 }

@@ -21,9 +21,9 @@ type traceView struct {
 	ResponsePreview     string            `json:"response_preview,omitempty"`
 	Tags                map[string]string `json:"tags"`
 	Metadata            map[string]string `json:"metadata"`
-	TokenUsage          anyValue          `json:"token_usage,omitempty"`
-	Spans               []spanView        `json:"spans"`
-	Assessments         []assessmentView  `json:"assessments"`
+	TokenUsage          tokenUsage        `json:"token_usage,omitempty"`
+	Spans               []spanView        `json:"spans" nullable:"false"`
+	Assessments         []assessmentView  `json:"assessments" nullable:"false"`
 	MLflowURL           string            `json:"mlflow_url,omitempty"`
 }
 
@@ -113,7 +113,7 @@ func viewTrace(t *mlflow.Trace) traceView {
 		ExecutionDurationMS: i.ExecutionDuration.Milliseconds(), RequestPreview: i.RequestPreview, ResponsePreview: i.ResponsePreview,
 		Tags: orEmpty(i.Tags), Metadata: orEmpty(i.Metadata), Spans: []spanView{}, Assessments: []assessmentView{}}
 	if usage := i.Metadata[mlflow.MetadataTokenUsage]; json.Valid([]byte(usage)) {
-		v.TokenUsage = anyValue(usage)
+		v.TokenUsage = tokenUsage(usage)
 	}
 	for _, sp := range t.Spans {
 		v.Spans = append(v.Spans, viewSpan(sp))

@@ -98,7 +98,7 @@ func (s *API) RouteOf(r *http.Request) string {
 // page is one page of a list.
 type page[T any] struct {
 	Body struct {
-		Items      []T    `json:"items"`
+		Items      []T    `json:"items" nullable:"false"`
 		NextCursor string `json:"next_cursor,omitempty" doc:"Send it as cursor for the next page; absent on the last."`
 	}
 }

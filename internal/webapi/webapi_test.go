@@ -67,7 +67,7 @@ func newHouse(t *testing.T, db *sqldb.DB) *house {
 	t.Cleanup(h.drain)
 	engine := delivery.New(delivery.Options{DB: db, Feedback: votes, Links: links, Jobs: jobs, MLflow: client, Wait: 10 * time.Millisecond,
 		Policies: map[string]delivery.Policy{"demo": {Spec: spec, Find: []string{"client_request_id"}, ExperimentID: experiment}}})
-	h.api = New(Deps{Version: "test", Identify: h.identify, Gateway: turns, Chats: chats,
+	h.api = New(Deps{Version: "dev", Identify: h.identify, Gateway: turns, Chats: chats,
 		Links: links, Feedback: votes, Delivery: engine, Traces: client,
 		Ready:    func(context.Context) ([]string, error) { return []string{"mlflow"}, nil },
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),

@@ -120,7 +120,7 @@ export function history() {
   return titles.map(([title, days], n) => {
     const id = `conv-${n + 1}`;
     const conversation = { id, title, agent_id: "demo", created_at: ago(days), updated_at: ago(days) };
-    const question = { id: `${id}-q`, parent_id: null, role: "user", content: n === 0 ? "Give me a report on last month's ratings" : title, status: "complete", timestamp: ago(days) };
+    const question = { id: `${id}-q`, role: "user", content: n === 0 ? "Give me a report on last month's ratings" : title, status: "complete", timestamp: ago(days) };
     const answer = { id: `${id}-a`, parent_id: question.id, role: "assistant", agent_id: "demo", status: "completed", timestamp: ago(days - 0.0001), content: n === 0 ? gallery : `An answer about: ${title}`, items: [], traceId: `req-${String(n).padStart(16, "0")}`, rateable: true, traceSummary: { duration_ms: 1840, total_tokens: 600, tools_called: n === 0 ? ["search_documents", "get_weather"] : [] } };
     if (n === 2) Object.assign(answer, { traceId: "1b4d58cf-28d6-4b20-b601-6324bd114bab", rateable: false, not_rateable_reason: "This answer comes from before client_request_id; nothing in MLflow carries its id." });
     return { conversation, messages: [question, answer] };

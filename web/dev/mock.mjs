@@ -132,7 +132,7 @@ async function invoke(c, agent) {
   state.conversations.get(conversation).updated_at = now();
   if (request.messages.length > 0) {
     const id = `msg-${hex(12)}`;
-    state.messages.set(id, { id, parent_id: parent === "root" ? null : (parent ?? newestLeaf(state, conversation)), role: "user", content: text, status: "complete", timestamp: now(), conversation });
+    state.messages.set(id, { id, parent_id: parent === "root" ? undefined : (parent ?? newestLeaf(state, conversation)), role: "user", content: text, status: "complete", timestamp: now(), conversation });
     parent = id;
   }
   const turn = startTurn(c, { agent, conversation, parent, text });
@@ -140,7 +140,7 @@ async function invoke(c, agent) {
 }
 
 function newestLeaf(state, conversation) {
-  return [...state.messages.values()].findLast((message) => message.conversation === conversation)?.id ?? null;
+  return [...state.messages.values()].findLast((message) => message.conversation === conversation)?.id;
 }
 
 function startTurn({ state, pace }, { agent, conversation, parent, text }) {

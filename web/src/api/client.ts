@@ -33,6 +33,6 @@ export const api = {
   rate: (body: LogAssessment, key: string) =>
     json<Accepted>("/api/log_assessment", { method: "POST", body, headers: { "Idempotency-Key": key } }),
   feedback: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}`),
-  withdraw: (feedback: string) => json<Partial<Accepted> | undefined>(`${v1}/feedback/${id(feedback)}`, { method: "DELETE" }),
-  redeliver: (feedback: string) => json<Partial<Feedback> | undefined>(`${v1}/feedback/${id(feedback)}/retry`, { method: "POST", body: {} }),
+  withdraw: (feedback: string) => json<Accepted>(`${v1}/feedback/${id(feedback)}`, { method: "DELETE" }),
+  redeliver: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}/retry`, { method: "POST", body: {} }),
 };

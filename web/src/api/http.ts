@@ -8,7 +8,7 @@ export class ApiError extends Error {
   /** Milliseconds the server asked us to wait, when it did. */
   readonly retryAfter: number | undefined;
 
-  constructor(problem: Problem, retryAfter?: number) {
+  constructor(problem: Partial<Problem> & { status: number }, retryAfter?: number) {
     super(problem.detail || problem.title || `HTTP ${problem.status}`);
     this.name = "ApiError";
     this.status = problem.status;

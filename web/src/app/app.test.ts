@@ -41,7 +41,8 @@ describe("languages", () => {
 });
 
 describe("spanRows", () => {
-  const span = (span_id: string, parent_id: string | undefined, start: number, duration_ms: number) => ({ span_id, parent_id, name: span_id, start_time: new Date(start).toISOString(), duration_ms });
+  const anySpan = { type: "UNKNOWN", status: "OK" as const, attributes: {} };
+  const span = (span_id: string, parent_id: string | undefined, start: number, duration_ms: number) => ({ ...anySpan, span_id, parent_id, name: span_id, start_time: new Date(start).toISOString(), duration_ms });
   const rows = spanRows([span("b", "a", 500, 250), span("a", undefined, 0, 1000), span("c", "b", 600, 100), span("lost", "gone", 100, 1), span("self", "self", 200, 1)]);
 
   it("is a tree in order of time, and leaves nothing out", () => {

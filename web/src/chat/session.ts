@@ -113,10 +113,10 @@ export class Session {
     this.chat.set({ ...this.chat.get(), ...change });
   }
 
-  #local(role: string, parent: string, content: Content): ChatMessage {
+  #local(role: Message["role"], parent: string, content: Content): ChatMessage {
     const id = `local-${++this.#turn}-${role}`;
     const status = role === "user" ? "complete" : "streaming";
-    return { id, parent_id: parent, role, content, status, timestamp: new Date().toISOString(), parts: [] };
+    return { id, parent_id: parent, role, content, status, timestamp: new Date().toISOString(), parts: [], rateable: false, feedback: [] };
   }
 
   async #invoke(agent: string, question: string, parent: string | undefined, messages: { role: string; content: Content }[], asked?: ChatMessage) {
@@ -286,7 +286,7 @@ function fromStored(message: Message): ChatMessage {
 /** The text of a message's content, whichever of its two forms it has. */
 export function plainText(content: Content): string {
   if (typeof content === "string") return content;
-  return content.map((part) => part.text ?? "").filter((text) => text !== "").join("\n");
+  return content.map((part) => part.text).filter((text) => typeof text === "string" && text !== "").join("\n");
 }
 
 /** Waits, but not when the network has just come back. */

@@ -70,7 +70,8 @@ describe("a vote", () => {
 });
 
 describe("what the server knows", () => {
-  const feedback: Feedback = { id: "fb", target: "req-1", kind: "feedback", name: "user_feedback", value: false, reasons: ["slow"], rationale: "late", delivery: "delivered" };
+  const now = "2026-11-23T00:00:00.000Z";
+  const feedback: Feedback = { source_id: "anonymous", version: 1, withdrawn: false, created_at: now, updated_at: now, id: "fb", target: "req-1", kind: "feedback", name: "user_feedback", value: false, reasons: ["slow"], rationale: "late", delivery: "delivered" };
 
   it("is shown after loading", () => {
     expect(initial(feedback)).toMatchObject({ shown: { value: false, reasons: ["slow"], comment: "late" }, feedbackId: "fb", delivery: "delivered" });

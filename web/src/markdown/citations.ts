@@ -1,4 +1,4 @@
-import type { Annotation } from "../api/types";
+import type { Annotation } from "../stream/vocabulary";
 
 /** A source with the number its footnotes show. */
 export interface Source {

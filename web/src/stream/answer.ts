@@ -1,5 +1,6 @@
-import type { Annotation, AnswerError, MessageStatus, OutputItem, TraceSummary } from "../api/types";
+import type { AnswerError, MessageStatus, TraceSummary } from "../api/types";
 import type { StreamEvent } from "./reader";
+import type { Annotation, OutputItem } from "./vocabulary";
 
 /** One visible piece of an answer, in the order the agent made them. */
 export type Part =
