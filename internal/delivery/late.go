@@ -23,12 +23,12 @@ const (
 
 const (
 	shortestLate = time.Minute
-	longestLate  = time.Hour
-	lateEnough   = 24 * time.Hour // then nobody looks any more
+	longestLate  = 15 * time.Minute
+	lateEnough   = 12 * time.Hour // then nobody looks any more
 )
 
-// watch asks for a look at what comes after a fallback.
-func (e *Engine) watch(ctx context.Context, id string) error {
+// expectLate asks for a look at what comes after a fallback.
+func (e *Engine) expectLate(ctx context.Context, id string) error {
 	return e.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		return e.jobs.EnqueueTx(ctx, tx, lateJob, id, time.Now().Add(shortestLate))
 	})

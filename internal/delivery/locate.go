@@ -33,7 +33,7 @@ func (e *Engine) look(ctx context.Context, l link.Link, giveUp bool) (traceID st
 	id, err := e.find(ctx, l)
 	if id == "" && err == nil && giveUp && time.Since(l.EndedAt) >= e.policy(l.AgentID).GiveUpAfter {
 		if id, err = e.fallback(ctx, l); err == nil {
-			err = e.watch(ctx, l.ClientRequestID)
+			err = e.expectLate(ctx, l.ClientRequestID)
 		}
 	}
 	if id == "" || err != nil {

@@ -45,6 +45,7 @@ type ChatUsage struct {
 	CompletionDetails *struct {
 		Reasoning int64 `json:"reasoning_tokens"`
 	} `json:"completion_tokens_details"`
+	Cost *float64 `json:"cost"` // in USD; some routers say it
 }
 
 // Usage returns u in the words of the Responses API; nil for nil.
@@ -52,7 +53,7 @@ func (u *ChatUsage) Usage() *vocab.Usage {
 	if u == nil {
 		return nil
 	}
-	out := &vocab.Usage{InputTokens: u.Prompt, OutputTokens: u.Completion, TotalTokens: u.Total}
+	out := &vocab.Usage{InputTokens: u.Prompt, OutputTokens: u.Completion, TotalTokens: u.Total, Cost: u.Cost}
 	if out.TotalTokens == 0 {
 		out.TotalTokens = u.Prompt + u.Completion
 	}

@@ -66,6 +66,7 @@ type Usage struct {
 	OutputTokens        int64          `json:"output_tokens"`
 	OutputTokensDetails *OutputDetails `json:"output_tokens_details,omitempty"`
 	TotalTokens         int64          `json:"total_tokens"`
+	Cost                *float64       `json:"cost,omitempty"` // in USD; not OpenAI's, but what routers add
 }
 
 // InputDetails says how many of the input tokens came from a cache.
