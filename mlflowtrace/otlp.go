@@ -1,11 +1,10 @@
 package mlflowtrace
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"strings"
+	"maps"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -23,12 +22,14 @@ const (
 	attrTraceName = "mlflow.traceTag." + mlflow.TagTraceName
 )
 
+const scopeName = "github.com/thumbprint-ai/thumbprint/mlflowtrace"
+
 // encodeSpans returns the trace's spans as an OTLP ExportTraceServiceRequest,
 // which has the same protobuf form as TracesData.
 func encodeSpans(t *Trace, root *Span) ([]byte, error) {
 	traces := ptrace.NewTraces()
 	scope := traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty()
-	scope.Scope().SetName("github.com/thumbprint-ai/thumbprint/mlflowtrace")
+	scope.Scope().SetName(scopeName)
 	usageSpan := t.usageSpan(root)
 	for i := range t.Spans {
 		s := &t.Spans[i]
@@ -39,7 +40,7 @@ func encodeSpans(t *Trace, root *Span) ([]byte, error) {
 			setNonEmpty(derived, attrUser, t.User)
 		}
 		if s == usageSpan {
-			derived[mlflow.AttrTokenUsage] = t.TokenUsage.usage()
+			derived[mlflow.AttrTokenUsage] = usage(t.TokenUsage)
 		}
 		if err := encodeSpan(scope.Spans().AppendEmpty(), t.ID, s, derived); err != nil {
 			return nil, fmt.Errorf("span %d (%s): %w", i, s.Name, err)
@@ -114,85 +115,7 @@ func putSpanAttributes(out pcommon.Map, s *Span, derived map[string]any) error {
 	if s.Outputs != nil {
 		derived[mlflow.AttrSpanOutputs] = s.Outputs
 	}
-	derived[mlflow.AttrSpanType] = s.Type
-	if s.Type == "" {
-		derived[mlflow.AttrSpanType] = TypeUnknown
-	}
-	for k, v := range s.Attributes {
-		derived[k] = v
-	}
+	derived[mlflow.AttrSpanType] = cmp.Or(s.Type, TypeUnknown)
+	maps.Copy(derived, s.Attributes)
 	return putAttributes(out, derived)
-}
-
-func putAttributes(out pcommon.Map, attrs map[string]any) error {
-	for k, v := range attrs {
-		raw, err := plain(v)
-		if err != nil {
-			return fmt.Errorf("attribute %s: %w", k, err)
-		}
-		if text, ok := raw.(string); ok {
-			raw = guardString(text)
-		}
-		if err := out.PutEmpty(clean(k)).FromRaw(raw); err != nil {
-			return fmt.Errorf("attribute %s: %w", k, err)
-		}
-	}
-	return nil
-}
-
-// guardString keeps a string a string: MLflow decodes a string attribute that is
-// a JSON string, object or array by one level, so such a one is encoded once more.
-func guardString(s string) string {
-	if t := strings.TrimSpace(s); t == "" || !strings.ContainsRune(`"{[`, rune(t[0])) || !json.Valid([]byte(s)) {
-		return s
-	}
-	b, _ := json.Marshal(s) // a string always encodes
-	return string(b)
-}
-
-// plain turns any value that JSON can express into the types that OTLP can:
-// string, bool, int64, float64, []any, map[string]any and nil.
-func plain(v any) (any, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var raw any
-	if err := dec.Decode(&raw); err != nil {
-		return nil, err
-	}
-	return plainValue(raw), nil
-}
-
-func plainValue(v any) any {
-	switch v := v.(type) {
-	case string:
-		return clean(v)
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64() // a number beyond float64 becomes infinite; json.Marshal writes none
-		return f
-	case []any:
-		for i := range v {
-			v[i] = plainValue(v[i])
-		}
-		return v
-	case map[string]any:
-		m := make(map[string]any, len(v))
-		for k, e := range v {
-			m[clean(k)] = plainValue(e)
-		}
-		return m
-	}
-	return v
-}
-
-// clean makes s fit for protobuf, which takes valid UTF-8 only, and for MLflow on
-// PostgreSQL, which takes no U+0000.
-func clean(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }

@@ -31,10 +31,7 @@ func record(ctx context.Context, c *mlflow.Client, t *Trace) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", mlflow.ErrInvalid, err)
 	}
-	info, err := t.info(root)
-	if err != nil {
-		return err
-	}
+	info := t.info(root)
 	if err := info.Validate(); err != nil { // before the spans make half a trace
 		return err
 	}
@@ -64,7 +61,7 @@ func storedRequestID(ctx context.Context, c *mlflow.Client, traceID string) (str
 
 // info describes the trace. mlflow.trace.sizeStats is left out on purpose: with a
 // number of spans that is not exact MLflow hides the trace for ever.
-func (t *Trace) info(root *Span) (*mlflow.TraceInfo, error) {
+func (t *Trace) info(root *Span) *mlflow.TraceInfo {
 	start, end := t.times(root)
 	metadata := map[string]string{mlflow.MetadataSchemaVersion: "3"}
 	if t.Session != "" {
@@ -74,10 +71,7 @@ func (t *Trace) info(root *Span) (*mlflow.TraceInfo, error) {
 		metadata[mlflow.MetadataUser] = t.User
 	}
 	if t.TokenUsage != nil {
-		b, err := json.Marshal(t.TokenUsage.usage())
-		if err != nil {
-			return nil, err
-		}
+		b, _ := json.Marshal(usage(t.TokenUsage)) // numbers always encode
 		metadata[mlflow.MetadataTokenUsage] = string(b)
 	}
 	maps.Copy(metadata, t.Metadata)
@@ -99,5 +93,5 @@ func (t *Trace) info(root *Span) (*mlflow.TraceInfo, error) {
 		ResponsePreview:   t.ResponsePreview,
 		Metadata:          metadata,
 		Tags:              tags,
-	}, nil
+	}
 }

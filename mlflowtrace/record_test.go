@@ -63,7 +63,7 @@ func TestRecordSendsSpansThenDescription(t *testing.T) {
 		"request_preview": "What is 6 × 7?", "response_preview": "42",
 		"tags": {"mlflow.traceName": "support", "mlflow.trace.spansLocation": "TRACKING_STORE", "team": "red"},
 		"trace_metadata": {"mlflow.trace_schema.version": "3", "mlflow.trace.session": "conv-1", "mlflow.trace.user": "alice@example.com",
-			"mlflow.trace.tokenUsage": "{\"cache_read_input_tokens\":2,\"input_tokens\":10,\"output_tokens\":5,\"total_tokens\":15}"}
+			"mlflow.trace.tokenUsage": "{\"input_tokens\":10,\"output_tokens\":5,\"total_tokens\":15,\"cache_read_input_tokens\":2}"}
 	}`), &want)
 	if err != nil {
 		t.Fatal(err)

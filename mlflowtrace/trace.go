@@ -49,14 +49,9 @@ type Span struct {
 	Events     []Event
 }
 
-// TokenUsage is what the model calls of a trace consumed.
-type TokenUsage struct {
-	InputTokens   int64
-	OutputTokens  int64
-	TotalTokens   int64 // 0 is taken as the sum of the two
-	CacheRead     int64 // part of InputTokens that was read from a cache
-	CacheCreation int64 // part of InputTokens that was written to a cache
-}
+// TokenUsage is what model calls consumed. A TotalTokens of 0 is taken as the sum
+// of input and output.
+type TokenUsage = mlflow.TokenUsage
 
 // Trace is a finished request to an agent. Record does not change it.
 type Trace struct {
@@ -95,20 +90,13 @@ func randomHex(n int) string {
 	return hex.EncodeToString(b)
 }
 
-// usage returns the token usage as MLflow writes it, in metadata and on spans.
-func (u *TokenUsage) usage() map[string]any {
-	total := u.TotalTokens
-	if total == 0 {
-		total = u.InputTokens + u.OutputTokens
+// usage completes a token usage.
+func usage(u *TokenUsage) TokenUsage {
+	full := *u
+	if full.TotalTokens == 0 {
+		full.TotalTokens = full.InputTokens + full.OutputTokens
 	}
-	m := map[string]any{"input_tokens": u.InputTokens, "output_tokens": u.OutputTokens, "total_tokens": total}
-	if u.CacheRead != 0 {
-		m["cache_read_input_tokens"] = u.CacheRead
-	}
-	if u.CacheCreation != 0 {
-		m["cache_creation_input_tokens"] = u.CacheCreation
-	}
-	return m
+	return full
 }
 
 // check refuses what MLflow would store as a broken trace, and returns the root.

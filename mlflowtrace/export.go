@@ -1,0 +1,171 @@
+package mlflowtrace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+)
+
+// job is what is due for one trace, copied so that the trace can run on.
+type job struct {
+	traceID string
+	spans   []sdktrace.ReadOnlySpan
+	info    *mlflow.TraceInfo // nil: no description is due
+}
+
+// work sends traces until ctx ends. A trace is with one worker at a time, so that
+// its requests arrive in order: MLflow 3.17 loses fields, or deadlocks, when spans
+// and description of one trace come at once.
+func (p *SpanProcessor) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case t := <-p.queue:
+			j := p.take(t)
+			p.finish(t, j, p.export(ctx, j))
+		}
+	}
+}
+
+// take removes what is due from t. A final description makes an early one, which
+// knows less, superfluous.
+func (p *SpanProcessor) take(t *running) job {
+	p.mu.Lock()
+	defer p.unlock()
+	j := job{traceID: mlflowID(t.id)}
+	if t.register || t.describe {
+		j.info = p.info(t)
+	}
+	if t.send {
+		j.spans, t.done = t.done, nil
+	}
+	t.register, t.describe, t.send = false, false, false
+	return j
+}
+
+// info describes t with all that is known of it.
+func (p *SpanProcessor) info(t *running) *mlflow.TraceInfo {
+	metadata := maps.Clone(p.metadata)
+	maps.Copy(metadata, t.about.metadata)
+	tr := &Trace{
+		ID: mlflowID(t.id), ExperimentID: p.cfg.ExperimentID, Name: t.name, ClientRequestID: t.about.clientRequestID,
+		Session: t.about.session, User: t.about.user, RequestPreview: t.about.requestPreview, ResponsePreview: t.about.responsePreview,
+		State: t.about.state, Start: t.since, End: t.since, Tags: t.about.tags, Metadata: metadata,
+	}
+	root := &Span{Name: t.name}
+	if t.ended == nil {
+		tr.State = mlflow.StateInProgress
+	} else {
+		tr.Name, tr.Start, tr.End = t.ended.Name(), t.ended.StartTime(), t.ended.EndTime()
+		if t.ended.Status().Code == codes.Error {
+			root.Status.Code = mlflow.StatusError
+		}
+	}
+	return tr.info(root)
+}
+
+// export sends the spans and then the description. Spans that MLflow will never
+// take do not keep the description back: without it feedback finds no trace.
+func (p *SpanProcessor) export(ctx context.Context, j job) (err error) {
+	if len(j.spans) > 0 {
+		err = p.exportSpans(ctx, j)
+	}
+	if j.info == nil || err != nil && (retryable(err) || ctx.Err() != nil) {
+		return err
+	}
+	return errors.Join(err, p.try(ctx, func(ctx context.Context) error {
+		_, err := p.client.StartTrace(ctx, j.info)
+		return err
+	}))
+}
+
+func (p *SpanProcessor) exportSpans(ctx context.Context, j job) error {
+	body, err := encodeEnded(j.traceID, j.spans)
+	if err != nil {
+		return fmt.Errorf("mlflowtrace: encode: %w", err)
+	}
+	err = p.try(ctx, func(ctx context.Context) error {
+		return p.client.ExportSpans(ctx, p.cfg.ExperimentID, body)
+	})
+	if err == nil {
+		p.mu.Lock()
+		defer p.unlock()
+		p.stats.Spans += uint64(len(j.spans))
+	}
+	return err
+}
+
+// finish notes how a job went and gives t back to the workers if more is due.
+func (p *SpanProcessor) finish(t *running, j job, err error) {
+	p.mu.Lock()
+	defer p.unlock()
+	switch {
+	case err != nil:
+		p.drop(Drop{TraceID: j.traceID, Spans: len(j.spans), Err: err})
+	case j.info != nil && j.info.State != mlflow.StateInProgress:
+		p.stats.Traces++
+	}
+	if t.register || t.describe || t.send {
+		p.queue <- t
+		return
+	}
+	close(t.queued)
+	t.queued = nil
+	p.forget(t)
+}
+
+// The pauses between attempts: doubled each time, a quarter more or less.
+const (
+	firstPause = 500 * time.Millisecond
+	maxPause   = 30 * time.Second
+)
+
+// try makes a request until it succeeds, cannot, or has failed for cfg.RetryFor.
+// Both kinds of requests are idempotent: spans replace themselves, and the
+// description carries every field.
+func (p *SpanProcessor) try(ctx context.Context, send func(context.Context) error) error {
+	until := time.Now().Add(p.cfg.RetryFor)
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		err := send(ctx)
+		if err == nil || !retryable(err) {
+			return err
+		}
+		wait := pause*3/4 + rand.N(pause/2)
+		if e, ok := errors.AsType[*mlflow.APIError](err); ok {
+			wait = max(wait, e.RetryAfter)
+		}
+		if time.Now().Add(wait).After(until) {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		p.mu.Lock()
+		p.stats.Retries++
+		p.unlock()
+	}
+}
+
+// retryable: the server was not reached, busy, or failed (MLflow on PostgreSQL
+// answers 500 to a deadlock), but not because of what the request says.
+func retryable(err error) bool {
+	if errors.Is(err, mlflow.ErrUnavailable) {
+		return true
+	}
+	e, ok := errors.AsType[*mlflow.APIError](err)
+	return ok && errors.Is(err, mlflow.ErrInternal) && !strings.Contains(e.Message, "constraint violation")
+}
