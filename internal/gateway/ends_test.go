@@ -190,4 +190,5 @@ func TestDrainRefusesWhatIsNew(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "shutting down") {
 		t.Errorf("begin while draining: %v", err)
 	}
+	h.svc.Drain(t.Context()) // a second time does no harm
 }

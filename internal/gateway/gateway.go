@@ -153,12 +153,18 @@ func (s *Service) Running() int {
 }
 
 // Drain refuses new turns and waits for the open ones. When ctx ends first, it
-// stops them, so that each is stored as stopped, and waits for that. Call it once.
+// stops them, so that each is stored as stopped, and waits for that. A second
+// call waits for the first.
 func (s *Service) Drain(ctx context.Context) {
-	defer close(s.drained)
 	s.mu.Lock()
+	again := s.draining
 	s.draining = true
 	s.mu.Unlock()
+	if again {
+		<-s.drained
+		return
+	}
+	defer close(s.drained)
 	done := make(chan struct{})
 	go func() { s.wg.Wait(); close(done) }()
 	select {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -15,6 +16,9 @@ type DB struct {
 	engine  engine
 	log     *slog.Logger
 	hook    atomic.Pointer[func(statement string) error] // see Intercept
+
+	closing  sync.Once
+	closeErr error // written in closing
 }
 
 // engine is how one database engine runs transactions.
@@ -79,8 +83,12 @@ func (db *DB) Ping(ctx context.Context) error {
 	return db.engine.ping(ctx)
 }
 
-// Close waits for the writes under way and closes the database.
-func (db *DB) Close() error { return db.engine.close() }
+// Close waits for the writes under way and closes the database. Called again, it
+// returns what the first call did.
+func (db *DB) Close() error {
+	db.closing.Do(func() { db.closeErr = db.engine.close() })
+	return db.closeErr
+}
 
 // Tx is a transaction. It belongs to the closure it was given to and is not
 // safe for concurrent use. Rows must be closed before the next statement.

@@ -228,6 +228,12 @@ func TestClosedRefusesWrites(t *testing.T) {
 	if err := db.Ping(t.Context()); !errors.Is(err, sqldb.ErrClosed) {
 		t.Errorf("Ping after Close: %v, want ErrClosed", err)
 	}
+	if err := db.View(t.Context(), func(context.Context, *sqldb.Tx) error { return nil }); !errors.Is(err, sqldb.ErrClosed) {
+		t.Errorf("View after Close: %v, want ErrClosed", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("Close again: %v", err)
+	}
 }
 
 func BenchmarkWrite(b *testing.B) {

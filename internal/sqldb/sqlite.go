@@ -16,7 +16,8 @@ import (
 // fixed set of reading ones.
 type sqlite struct {
 	writer  *writer
-	readers chan *conn // the idle ones
+	readers chan *conn    // the idle ones
+	closed  chan struct{} // closed by close, so that nobody waits for a reader then
 	readDB  *sql.DB
 	writeDB *sql.DB
 }
@@ -55,7 +56,7 @@ func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	if err != nil {
 		return nil, errors.Join(err, writeDB.Close())
 	}
-	s := &sqlite{readDB: readDB, writeDB: writeDB, readers: make(chan *conn, max(4, runtime.GOMAXPROCS(0)))}
+	s := &sqlite{readDB: readDB, writeDB: writeDB, closed: make(chan struct{}), readers: make(chan *conn, max(4, runtime.GOMAXPROCS(0)))}
 	for range cap(s.readers) {
 		s.readers <- &conn{} // connects on first use, so that start-up stays short
 	}
@@ -80,6 +81,8 @@ func (s *sqlite) read(ctx context.Context, fn func(context.Context, *Tx) error) 
 	var c *conn
 	select {
 	case c = <-s.readers:
+	case <-s.closed:
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -106,6 +109,7 @@ func (s *sqlite) ping(ctx context.Context) error {
 
 func (s *sqlite) close() error {
 	err := s.writer.stop()
+	close(s.closed)
 	for range cap(s.readers) {
 		(<-s.readers).drop()
 	}

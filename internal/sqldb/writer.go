@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// ErrClosed is returned by writes after Close.
+// ErrClosed is what SQLite's transactions return after Close.
 var ErrClosed = errors.New("sqldb: database is closed")
 
 // maxBatch is how many closures share one commit at most: enough that an fsync
