@@ -85,7 +85,6 @@ var libraries = []banned{
 	{"github.com/maypok86/otter", []string{"internal/link"}, "the one bounded cache, of links"},
 	{"github.com/tidwall/gjson", []string{"internal/agent", "internal/gateway"}, "peeking into events and spans without decoding them"},
 	{"go.opentelemetry.io/otel", []string{"mlflowtrace"}, "the public tracing package speaks OpenTelemetry's API; the house itself does not need it"},
-	{"go.opentelemetry.io/otel", []string{"mlflowtrace"}, "the public tracing package is built on the standard; the house itself records finished traces and needs no SDK"},
 	{"go.opentelemetry.io/collector/pdata", []string{"mlflowtrace", "internal/mlflowapi"}, "OTLP's wire format"},
 	{"github.com/danielgtaylor/huma", []string{"internal/webapi"}, "our API is described by its types; MLflow's is described by MLflow"},
 	{"github.com/goccy/go-yaml", []string{"internal/config"}, "configuration is read in one place"},
