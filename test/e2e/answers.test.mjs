@@ -1,5 +1,6 @@
 // What becomes of an answer: streamed as it is made, shown with its tools and sources, and kept whatever ends it.
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { before, describe, test } from 'node:test';
 import { eventStream } from './lib/events.mjs';
 import { assessmentsOf, tracesWithId } from './lib/mlflow.mjs';
@@ -45,6 +46,32 @@ describe('answers of real agents', () => {
       assert.equal(stored.content, 'It is 18 °C and clear in Oslo.');
     });
   }
+
+  test('the id is announced before the agent answers, and is the one the agent is called with', async (t) => {
+    let release;
+    const announced = new Promise((resolve) => (release = resolve));
+    let called;
+    const agent = http.createServer(async (request, response) => {
+      const chunks = [];
+      for await (const chunk of request) chunks.push(chunk);
+      called = { header: request.headers['x-client-request-id'], body: JSON.parse(Buffer.concat(chunks).toString('utf8')) };
+      await announced; // were the id to wait for the agent, both would wait for ever
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+      response.end('data: {"type":"response.output_text.delta","item_id":"m","delta":"at last"}\n\ndata: [DONE]\n\n');
+    });
+    await new Promise((resolve) => agent.listen(0, '127.0.0.1', resolve));
+    t.after(() => agent.close());
+    const more = `  - {id: patient, protocol: responses, url: "http://127.0.0.1:${agent.address().port}/invocations", mlflow_experiment_id: "${EXPERIMENT}"}\n`;
+    const own = await Server.start(t, { config: realConfig({ more }) });
+    const stream = eventStream((await own.invoke('patient', 'hello')).body);
+    const [first] = await upTo(stream, 'trace.client_request_id');
+    const [second] = await upTo(stream, 'thumbprint.message');
+    release();
+    await upTo(stream, 'thumbprint.done');
+    assert.equal(called.header, first.json.client_request_id);
+    assert.equal(called.body.custom_inputs.client_request_id, first.json.client_request_id);
+    assert.equal(called.body.context.conversation_id, second.json.conversation_id);
+  });
 
   test('events already in the Responses vocabulary pass byte for byte', async () => {
     const ask = async (url, body) => {

@@ -1,0 +1,73 @@
+// Package clients tests the public packages mlflow and mlflowtrace against servers:
+// the real MLflow and the one that is built into Thumbprint, with the same tests.
+// Where the two differ on purpose, the test says so, and docs/mlflow-compatibility.md
+// has the reason.
+package clients
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
+	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+	"github.com/thumbprint-ai/thumbprint/mlflow/mlflowtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(sqldbtest.Main(m)) }
+
+// server is what a test runs against.
+type server struct {
+	*mlflow.Client
+	uri  string
+	real bool
+}
+
+// each runs a test against the real MLflow and against ours on each database.
+func each(t *testing.T, test func(t *testing.T, s server)) {
+	t.Run("mlflow", func(t *testing.T) {
+		c, uri := mlflowtest.Real(t)
+		test(t, server{Client: c, uri: uri, real: true})
+	})
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		hs := httptest.NewServer(mlflowapi.Handler(tracestore.NewStore(db)))
+		t.Cleanup(hs.Close)
+		c, err := mlflow.New(mlflow.WithTrackingURI(hs.URL), mlflow.WithGetenv(func(string) string { return "" }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, server{Client: c, uri: hs.URL})
+	})
+}
+
+// experiment makes an experiment for one test.
+func (s server) experiment(t *testing.T) (id string) {
+	t.Helper()
+	id, err := s.EnsureExperiment(t.Context(), "go-client-"+rand.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// kindOf names the kinds of failure that an error matches.
+func kindOf(err error) string {
+	var got []string
+	for _, kind := range []error{
+		mlflow.ErrNotFound, mlflow.ErrAlreadyExists, mlflow.ErrInvalid, mlflow.ErrPermission,
+		mlflow.ErrUnauthenticated, mlflow.ErrUnavailable, mlflow.ErrUnsupported, mlflow.ErrInternal,
+	} {
+		if errors.Is(err, kind) {
+			got = append(got, strings.TrimPrefix(kind.Error(), "mlflow: "))
+		}
+	}
+	return strings.Join(got, "+")
+}
+
+func human() mlflow.Source { return mlflow.Source{Type: mlflow.SourceHuman, ID: "alice"} }
