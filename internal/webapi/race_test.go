@@ -1,0 +1,7 @@
+//go:build race
+
+package webapi
+
+// fastStreams is how many streams TestFastStreamsAreNeverCut asks for: under the
+// race detector a stream takes ten times as long.
+const fastStreams = 1000
