@@ -107,6 +107,9 @@ func assessment(id string, f feedback.Feedback, l link.Link) (mlflow.Assessment,
 	meta[MetaAgent] = l.AgentID
 	meta[MetaAgentVersion] = l.AgentVersion
 	meta[MetaAnswerStatus] = l.Status
+	if f.Target != f.Answer { // on an answer's it would match every trace of the session
+		meta[mlflow.MetadataSession] = f.Target
+	}
 	return mlflow.Assessment{
 		ID: id, Name: f.Name, Kind: kind, Value: value, Source: mlflow.Source{Type: mlflow.SourceHuman, ID: f.SourceID},
 		Rationale: f.Rationale, Metadata: meta, CreateTime: f.CreatedAt, LastUpdateTime: f.UpdatedAt,

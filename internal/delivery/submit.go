@@ -24,7 +24,7 @@ type Rater struct {
 
 // Request is one feedback as it arrives.
 type Request struct {
-	ID        string // the client_request_id; or, of a foreign trace, its id
+	ID        string // the client_request_id, or a conversation's id; or, of a foreign trace, its id
 	AgentID   string // only looked at when ID is not linked
 	Kind      string
 	Name      string
@@ -34,7 +34,8 @@ type Request struct {
 	Metadata  map[string]string
 	SourceID  string
 	IfVersion *int64
-	Async     bool // do not wait for MLflow
+	Key       feedback.Key // makes a request sent twice one; of a batch, SubmitAll's counts
+	Async     bool         // do not wait for MLflow
 }
 
 // NotFoundDetail is what is said of an id that no trace is found for.
@@ -49,22 +50,49 @@ func notFound() *errs.Error {
 // MLflow. A nil error means that it is stored; the feedback returned says how
 // its delivery stands.
 func (e *Engine) Submit(ctx context.Context, r Rater, q Request) (feedback.Feedback, error) {
-	l, err := e.target(ctx, r, q)
+	w, err := e.writeOf(ctx, r, q)
 	if err != nil {
 		return feedback.Feedback{}, err
 	}
-	if err := e.policy(l.AgentID).Spec.Check(q.Name, q.Value, q.Reasons); err != nil {
+	res, err := e.feedback.PutAll(ctx, []feedback.Write{w}, nil, q.Key)
+	if err == nil {
+		err = res[0].Err
+	}
+	if err != nil {
 		return feedback.Feedback{}, err
 	}
-	f, err := e.feedback.Put(ctx, feedback.Write{
-		Target: l.ClientRequestID, Kind: q.Kind, Name: q.Name, Actor: r.Actor, SourceID: r.source(q.SourceID),
+	if q.Async {
+		return res[0].Feedback, nil
+	}
+	return e.Await(ctx, res[0].Feedback), nil
+}
+
+func (e *Engine) writeOf(ctx context.Context, r Rater, q Request) (feedback.Write, error) {
+	l, err := e.target(ctx, r, q)
+	if err != nil {
+		return feedback.Write{}, err
+	}
+	return e.wish(l, r, q)
+}
+
+// wish is the request as it is to be stored, checked.
+func (e *Engine) wish(l link.Link, r Rater, q Request) (feedback.Write, error) {
+	check := e.policy(l.AgentID).Spec.Check
+	switch q.Kind {
+	case "", feedback.KindFeedback:
+	case feedback.KindExpectation:
+		check = feedback.CheckExpectation
+	default:
+		return feedback.Write{}, errs.New(errs.Unprocessable, "kind is feedback or expectation.")
+	}
+	if err := check(q.Name, q.Value, q.Reasons); err != nil {
+		return feedback.Write{}, err
+	}
+	return feedback.Write{
+		Target: q.ID, Answer: l.ClientRequestID, Kind: q.Kind, Name: q.Name, Actor: r.Actor, SourceID: r.source(q.SourceID),
 		Value: q.Value, Rationale: q.Rationale, Reasons: q.Reasons, Metadata: q.Metadata,
 		ConversationID: l.ConversationID, IfVersion: q.IfVersion,
-	})
-	if err != nil || q.Async {
-		return f, err
-	}
-	return e.Await(ctx, f), nil
+	}, nil
 }
 
 // source is whom the rating is said to come from.
@@ -82,47 +110,86 @@ func (r Rater) source(named string) string {
 // exists, is decided by look-up; another person's answer and none at all are
 // told apart by nothing.
 func (e *Engine) target(ctx context.Context, r Rater, q Request) (link.Link, error) {
-	if q.ID == "" {
-		return link.Link{}, errs.New(errs.Invalid, "trace_id is empty; send the client_request_id of the answer.")
+	l, err := e.known(ctx, r, q)
+	if err != nil || l.ClientRequestID != "" {
+		return l, err
 	}
-	l, err := e.links.Get(ctx, q.ID)
-	switch {
-	case err == nil && (l.Actor == r.Actor || l.TraceBy == link.Foreign && r.MayRateForeign):
-		return l, nil
-	case err != nil && !errs.Is(err, errs.NotFound):
-		return link.Link{}, errs.Wrap(err, errs.Unavailable, "The feedback could not be stored; please send it again.").WithRetryAfter(2 * time.Second)
-	case err == nil || !r.MayRateForeign:
-		return link.Link{}, notFound()
-	}
-	return e.adopt(ctx, q)
-}
-
-// adopt looks once in MLflow for a trace that is not ours and keeps the link.
-func (e *Engine) adopt(ctx context.Context, q Request) (link.Link, error) {
-	experiments, err := e.searchIn(q.AgentID)
+	experiments, err := e.mayAsk(q)
 	if err != nil {
 		return link.Link{}, err
-	}
-	if !isForeignID(q.ID) {
-		return link.Link{}, notFound()
-	}
-	if !e.foreign.Allow() {
-		return link.Link{}, errs.New(errs.TooMany, "Too many unknown ids; please try again in a minute.").WithRetryAfter(time.Minute)
 	}
 	info, err := e.findForeign(ctx, q.ID, experiments)
 	var ambiguous *mlflow.AmbiguousError
 	switch {
 	case errors.As(err, &ambiguous):
-		return link.Link{}, errs.Wrap(err, errs.Conflict, "Several traces carry this id; send the id of the one that is meant.")
+		return link.Link{}, severalTraces(err)
 	case errors.Is(err, mlflow.ErrNotFound), errors.Is(err, mlflow.ErrInvalid):
 		return link.Link{}, notFound()
 	case err != nil:
-		return link.Link{}, errs.Wrap(err, errs.Unavailable, "MLflow cannot be asked for this id at the moment; please try again.").WithRetryAfter(5 * time.Second)
+		return link.Link{}, cannotAsk(err)
 	}
-	return e.links.Adopt(ctx, link.Link{
+	return e.adopt(ctx, q, info)
+}
+
+// known returns the link of an answer of ours, the newest of a conversation of
+// ours, or the zero Link when the id may be looked for in MLflow.
+func (e *Engine) known(ctx context.Context, r Rater, q Request) (link.Link, error) {
+	if q.ID == "" {
+		return link.Link{}, errs.New(errs.Invalid, "trace_id is empty; send the client_request_id of the answer.")
+	}
+	l, err := e.links.Get(ctx, q.ID)
+	if errs.Is(err, errs.NotFound) {
+		l, err = e.links.Newest(ctx, r.Actor, q.ID)
+	}
+	switch {
+	case err == nil && (l.Actor == r.Actor || l.TraceBy == link.Foreign && r.MayRateForeign):
+		return l, nil
+	case err != nil && !errs.Is(err, errs.NotFound):
+		return link.Link{}, notStored(err)
+	case err == nil || !r.MayRateForeign:
+		return link.Link{}, notFound()
+	}
+	return link.Link{}, nil
+}
+
+// mayAsk returns the experiments to look in for an id that is not ours, within
+// the budget for such searches.
+func (e *Engine) mayAsk(q Request) ([]string, error) {
+	experiments, err := e.searchIn(q.AgentID)
+	if err != nil {
+		return nil, err
+	}
+	if !isForeignID(q.ID) {
+		return nil, notFound()
+	}
+	if !e.foreign.Allow() {
+		return nil, errs.New(errs.TooMany, "Too many unknown ids; please try again in a minute.").WithRetryAfter(time.Minute)
+	}
+	return experiments, nil
+}
+
+func severalTraces(cause error) error {
+	return errs.Wrap(cause, errs.Conflict, "Several traces carry this id; send the id of the one that is meant.")
+}
+
+func cannotAsk(cause error) error {
+	return errs.Wrap(cause, errs.Unavailable, "MLflow cannot be asked for this id at the moment; please try again.").WithRetryAfter(5 * time.Second)
+}
+
+// adopt keeps the link of a trace that is not ours.
+func (e *Engine) adopt(ctx context.Context, q Request, info *mlflow.TraceInfo) (link.Link, error) {
+	l, err := e.links.Adopt(ctx, link.Link{
 		ClientRequestID: q.ID, AgentID: q.AgentID, ExperimentID: info.ExperimentID, TraceBy: link.Foreign, Status: "completed",
 		TraceID: info.TraceID, StartedAt: info.RequestTime, EndedAt: time.Now(),
 	})
+	if err != nil {
+		return l, notStored(err)
+	}
+	return l, nil
+}
+
+func notStored(cause error) error {
+	return errs.Wrap(cause, errs.Unavailable, "The feedback could not be stored; please send it again.").WithRetryAfter(2 * time.Second)
 }
 
 // searchIn returns the experiments to look in: the agent's, or all.

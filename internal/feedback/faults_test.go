@@ -43,7 +43,8 @@ func TestFailEveryStoreCall(t *testing.T) {
 			return err
 		},
 		"batch": func(ctx context.Context, b *book, _ feedback.Feedback) error {
-			_, err := b.PutAll(ctx, []feedback.Write{write(`false`), write(`1`, func(w *feedback.Write) { w.Target = "req-2" })})
+			_, err := b.PutAll(ctx, []feedback.Write{write(`false`), write(`1`, func(w *feedback.Write) { w.Target = "req-2" })},
+				nil, feedback.Key{Actor: "ann", Key: "k", Body: "b"})
 			return err
 		},
 		"withdraw": func(ctx context.Context, b *book, f feedback.Feedback) error {

@@ -107,13 +107,13 @@ func printable(s string) bool {
 // Result is what became of one Write of a batch.
 type Result struct {
 	Feedback Feedback
-	Err      error
+	Err      error // an *errs.Error; nil when it is stored
 }
 
 // Put stores one value and the job that delivers it, in one transaction. A nil
 // error means that both are durable. The same value again changes nothing.
 func (s *Store) Put(ctx context.Context, w Write) (Feedback, error) {
-	res, err := s.PutAll(ctx, []Write{w})
+	res, err := s.PutAll(ctx, []Write{w}, nil, Key{})
 	if err != nil {
 		return Feedback{}, err
 	}
@@ -121,22 +121,39 @@ func (s *Store) Put(ctx context.Context, w Write) (Feedback, error) {
 }
 
 // PutAll stores many values in one transaction, in order. A write that is
-// refused has its error in its result and spoils no other; the returned error
-// means that nothing was stored.
-func (s *Store) PutAll(ctx context.Context, ws []Write) ([]Result, error) {
-	results := make([]Result, len(ws))
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+// refused has its error in its result and spoils no other; refused, if not nil,
+// has the errors of those that are refused already. The returned error means
+// that nothing was stored. A request with the same key is answered again and
+// writes nothing.
+func (s *Store) PutAll(ctx context.Context, ws []Write, refused []error, key Key) (results []Result, err error) {
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if key.Key != "" {
+			if results, err = s.recallTx(ctx, tx, key); err != nil || results != nil {
+				return err
+			}
+		}
+		results = make([]Result, len(ws))
 		for i, w := range ws {
+			if refused != nil && refused[i] != nil {
+				results[i].Err = refused[i]
+				continue
+			}
 			f, err := s.putTx(ctx, tx, w)
 			if err != nil && errs.As(err) == nil {
 				return err // the database's; nothing of the batch is durable
 			}
 			results[i] = Result{Feedback: f, Err: err}
 		}
+		if key.Key != "" {
+			return s.rememberTx(ctx, tx, key, results)
+		}
 		return nil
 	})
+	if err != nil && errs.As(err) == nil {
+		err = errs.Wrap(err, errs.Unavailable, "The feedback could not be stored; please send it again.").WithRetryAfter(2 * time.Second)
+	}
 	if err != nil {
-		return nil, errs.Wrap(err, errs.Unavailable, "The feedback could not be stored; please send it again.").WithRetryAfter(2 * time.Second)
+		return nil, err
 	}
 	s.jobs.Wake()
 	return results, nil

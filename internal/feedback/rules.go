@@ -113,6 +113,19 @@ func (s Spec) Check(name string, value json.RawMessage, reasons []string) error 
 	return checkReasons(name, reasons)
 }
 
+// CheckExpectation says whether value can be what an answer should have been:
+// any JSON but null, of MaxText bytes.
+func CheckExpectation(name string, value json.RawMessage, reasons []string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	v, err := decode(value)
+	if err != nil || v == nil || v == "" || len(value) > MaxText {
+		return errs.New(errs.Unprocessable, "The expectation %q is a text, a number, or other JSON of up to %d bytes.", name, MaxText)
+	}
+	return checkReasons(name, reasons)
+}
+
 func (s Spec) names() string {
 	names := make([]string, len(s.Dimensions))
 	for i, d := range s.Dimensions {

@@ -252,7 +252,7 @@ func TestABatchIsOneTransactionAndOneBadItemSpoilsNoOther(t *testing.T) {
 		res, err := b.PutAll(t.Context(), []feedback.Write{
 			write(`true`), write(`true`, ifVersion(7), func(w *feedback.Write) { w.Name = "other" }),
 			write(`"\u0000"`), write(`false`),
-		})
+		}, nil, feedback.Key{})
 		if err != nil {
 			t.Fatal(err)
 		}

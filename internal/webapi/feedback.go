@@ -2,6 +2,8 @@ package webapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,7 +21,7 @@ import (
 // feedbackView is one feedback as its owner sees it.
 type feedbackView struct {
 	ID             string    `json:"id"`
-	Target         string    `json:"target" doc:"The answer's client_request_id."`
+	Target         string    `json:"target" doc:"The answer's client_request_id, or the conversation's id."`
 	Kind           string    `json:"kind" enum:"feedback,expectation"`
 	Name           string    `json:"name"`
 	Value          anyValue  `json:"value"`
@@ -56,8 +58,9 @@ func etag(f feedback.Feedback) string { return fmt.Sprintf(`"%d"`, f.Version) }
 
 // assessment is the body of a rating.
 type assessment struct {
-	TraceID   string            `json:"trace_id" maxLength:"250" doc:"The answer's client_request_id."`
+	TraceID   string            `json:"trace_id" maxLength:"250" doc:"The answer's client_request_id; or a conversation's id, for feedback on the whole of it."`
 	AgentID   string            `json:"agent_id,omitempty" maxLength:"250" doc:"Only looked at when the id is not one of ours."`
+	Kind      string            `json:"kind,omitempty" enum:"feedback,expectation" doc:"expectation: what the answer should have been; feedback when absent."`
 	Name      string            `json:"assessment_name" doc:"The dimension, e.g. user_feedback."`
 	Value     anyValue          `json:"assessment_value"`
 	Rationale string            `json:"rationale,omitempty"`
@@ -87,13 +90,21 @@ type Conditions struct {
 	Prefer  string `header:"Prefer" doc:"respond-async: answer as soon as it is durable."`
 }
 
+// Once is the header field of a request that may be sent twice and is to count
+// once. Exported for huma, like Conditions.
+type Once struct {
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"The same key with the same body within 24 hours is answered again and writes nothing; with another body it is refused."`
+}
+
 type logAssessmentInput struct {
 	Conditions
+	Once
 	Body looseAssessment
 }
 
 type putFeedbackInput struct {
 	Conditions
+	Once
 	Body assessment
 }
 
@@ -101,52 +112,79 @@ type putFeedbackInput struct {
 type accepted struct {
 	Status int
 	ETag   string `header:"ETag"`
-	Body   struct {
-		Status         string `json:"status" enum:"success,accepted"`
-		FeedbackID     string `json:"feedback_id"`
-		TraceID        string `json:"trace_id,omitempty" doc:"MLflow's id of the trace it is on."`
-		AssessmentID   string `json:"assessment_id,omitempty"`
-		Delivery       string `json:"delivery,omitempty" enum:"waiting_for_trace,waiting_for_mlflow,failed"`
-		DeliveryReason string `json:"delivery_reason,omitempty"`
+	Body   receipt
+}
+
+// receipt says what became of one rating.
+type receipt struct {
+	Status         string `json:"status" enum:"success,accepted"`
+	FeedbackID     string `json:"feedback_id"`
+	TraceID        string `json:"trace_id,omitempty" doc:"MLflow's id of the trace it is on."`
+	AssessmentID   string `json:"assessment_id,omitempty"`
+	Delivery       string `json:"delivery,omitempty" enum:"waiting_for_trace,waiting_for_mlflow,failed"`
+	DeliveryReason string `json:"delivery_reason,omitempty"`
+}
+
+func newReceipt(f feedback.Feedback) receipt {
+	if f.Current() {
+		return receipt{Status: "success", FeedbackID: f.ID, TraceID: f.TraceID, AssessmentID: f.AssessmentID}
 	}
+	return receipt{Status: "accepted", FeedbackID: f.ID, Delivery: f.Delivery, DeliveryReason: f.DeliveryReason}
 }
 
 func newAccepted(f feedback.Feedback) *accepted {
-	out := &accepted{Status: http.StatusAccepted, ETag: etag(f)}
-	out.Body.FeedbackID = f.ID
+	out := &accepted{Status: http.StatusAccepted, ETag: etag(f), Body: newReceipt(f)}
 	if f.Current() {
-		out.Status, out.Body.Status = http.StatusOK, "success"
-		out.Body.TraceID, out.Body.AssessmentID = f.TraceID, f.AssessmentID
-		return out
+		out.Status = http.StatusOK
 	}
-	out.Body.Status, out.Body.Delivery, out.Body.DeliveryReason = "accepted", f.Delivery, f.DeliveryReason
 	return out
 }
 
 func (s *API) logAssessment(ctx context.Context, in *logAssessmentInput) (*accepted, error) {
 	b := in.Body
-	return s.submit(ctx, in.Conditions, assessment{TraceID: b.TraceID, AgentID: text(b.AgentID), Name: b.Name, Value: b.Value,
+	return s.submit(ctx, in.Conditions, in.Once, assessment{TraceID: b.TraceID, AgentID: text(b.AgentID), Name: b.Name, Value: b.Value,
 		Rationale: text(b.Rationale), SourceID: text(b.SourceID), Reasons: b.Reasons, Metadata: words(b.Metadata)})
 }
 
 func (s *API) putFeedback(ctx context.Context, in *putFeedbackInput) (*accepted, error) {
-	return s.submit(ctx, in.Conditions, in.Body)
+	return s.submit(ctx, in.Conditions, in.Once, in.Body)
 }
 
-func (s *API) submit(ctx context.Context, c Conditions, a assessment) (*accepted, error) {
+func (s *API) submit(ctx context.Context, c Conditions, once Once, a assessment) (*accepted, error) {
 	version, err := c.version()
 	if err != nil {
 		return nil, err
 	}
-	caller := identity.FromContext(ctx)
-	f, err := s.Delivery.Submit(ctx, delivery.Rater{Actor: caller.Subject, MayNameOthers: caller.MaySpeakForOthers(),
-		MayRateForeign: caller.MayRateForeign()}, delivery.Request{
-		ID: a.TraceID, AgentID: a.AgentID, Name: a.Name, Value: json.RawMessage(a.Value), Rationale: a.Rationale,
-		Reasons: a.Reasons, Metadata: a.Metadata, SourceID: a.SourceID, IfVersion: version, Async: c.async()})
+	q := a.request()
+	q.IfVersion, q.Async, q.Key = version, c.async(), once.key(ctx, a)
+	f, err := s.Delivery.Submit(ctx, raterOf(ctx), q)
 	if err != nil {
 		return nil, err
 	}
 	return newAccepted(f), nil
+}
+
+func raterOf(ctx context.Context) delivery.Rater {
+	caller := identity.FromContext(ctx)
+	return delivery.Rater{Actor: caller.Subject, MayNameOthers: caller.MaySpeakForOthers(), MayRateForeign: caller.MayRateForeign()}
+}
+
+func (a assessment) request() delivery.Request {
+	return delivery.Request{ID: a.TraceID, AgentID: a.AgentID, Kind: a.Kind, Name: a.Name, Value: json.RawMessage(a.Value),
+		Rationale: a.Rationale, Reasons: a.Reasons, Metadata: a.Metadata, SourceID: a.SourceID}
+}
+
+// key is the request's, for what is asked for.
+func (o Once) key(ctx context.Context, body any) feedback.Key {
+	if o.IdempotencyKey == "" {
+		return feedback.Key{}
+	}
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // it came out of JSON: cannot be
+	}
+	digest := sha256.Sum256(raw)
+	return feedback.Key{Actor: identity.FromContext(ctx).Subject, Key: o.IdempotencyKey, Body: hex.EncodeToString(digest[:])}
 }
 
 func text(s *string) string {

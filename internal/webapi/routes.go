@@ -10,6 +10,8 @@ import (
 const (
 	small = 64 << 10
 	large = 16 << 20 // histories, with images in content parts
+
+	batched = 8 << 20 // 1000 ratings
 )
 
 // routes is the API: a line a route.
@@ -42,6 +44,7 @@ func (s *API) routes() []route {
 		{post, "/api/log_assessment", rates, small, typed(s.logAssessment), "Rate an answer; written again it is changed"},
 		{post, "/log_assessment", rates, small, typed(s.logAssessment, hidden), "The same at the path of older front ends"},
 		{post, "/api/v1/feedback", rates, small, typed(s.putFeedback), "Rate an answer; unknown fields are refused"},
+		{post, "/api/v1/feedback/batch", rates, batched, typed(s.putBatch), "Rate many answers; one bad item spoils no other"},
 		{get, "/api/v1/feedback", rates, 0, typed(s.listFeedback), "List the caller's feedback, the newest first"},
 		{get, "/api/v1/feedback/{id}", rates, 0, typed(s.getFeedback), "Read one feedback"},
 		{del, "/api/v1/feedback/{id}", rates, 0, typed(s.withdrawFeedback), "Withdraw feedback, in MLflow too"},

@@ -35,6 +35,7 @@ func TestAuthorization(t *testing.T) {
 		"POST /api/log_assessment":                   rates,
 		"POST /log_assessment":                       rates,
 		"POST /api/v1/feedback":                      rates,
+		"POST /api/v1/feedback/batch":                rates,
 		"GET /api/v1/feedback":                       rates,
 		"GET /api/v1/feedback/{id}":                  rates,
 		"DELETE /api/v1/feedback/{id}":               rates,

@@ -144,6 +144,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feedback/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Rate many answers; one bad item spoils no other */
+        post: operations["post-api-v1-feedback-batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feedback/{id}": {
         parameters: {
             query?: never;
@@ -234,17 +251,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        AcceptedBody: {
-            assessment_id?: string;
-            /** @enum {string} */
-            delivery?: "waiting_for_trace" | "waiting_for_mlflow" | "failed";
-            delivery_reason?: string;
-            feedback_id: string;
-            /** @enum {string} */
-            status: "success" | "accepted";
-            /** @description MLflow's id of the trace it is on. */
-            trace_id?: string;
-        };
         AgentView: {
             description?: string;
             feedback: components["schemas"]["FeedbackSpec"];
@@ -269,6 +275,11 @@ export interface components {
             /** @description The dimension, e.g. user_feedback. */
             assessment_name: string;
             assessment_value: unknown;
+            /**
+             * @description expectation: what the answer should have been; feedback when absent.
+             * @enum {string}
+             */
+            kind?: "feedback" | "expectation";
             metadata?: {
                 [key: string]: string;
             };
@@ -276,7 +287,7 @@ export interface components {
             reasons?: string[] | null;
             /** @description Who rates; believed only from callers who may speak for others. */
             source_id?: string;
-            /** @description The answer's client_request_id. */
+            /** @description The answer's client_request_id; or a conversation's id, for feedback on the whole of it. */
             trace_id: string;
         };
         AssessmentView: {
@@ -295,6 +306,25 @@ export interface components {
             source_id?: string;
             source_type: string;
             value: unknown;
+        };
+        BatchInputBody: {
+            feedback: unknown[];
+        };
+        BatchOutputBody: {
+            /** @description One for each item, in their order. */
+            results: ({
+                assessment_id?: string;
+                /** @enum {string} */
+                delivery?: "waiting_for_trace" | "waiting_for_mlflow" | "failed";
+                delivery_reason?: string;
+                feedback_id: string;
+                /** @enum {string} */
+                status: "success" | "accepted";
+                /** @description MLflow's id of the trace it is on. */
+                trace_id?: string;
+            } | {
+                error: components["schemas"]["Problem"];
+            })[];
         };
         ConversationView: {
             agent_id?: string;
@@ -340,7 +370,7 @@ export interface components {
             rationale?: string;
             reasons?: string[];
             source_id: string;
-            /** @description The answer's client_request_id. */
+            /** @description The answer's client_request_id, or the conversation's id. */
             target: string;
             trace_id?: string;
             /** Format: date-time */
@@ -509,6 +539,17 @@ export interface components {
             location?: string;
             message: string;
         };
+        Receipt: {
+            assessment_id?: string;
+            /** @enum {string} */
+            delivery?: "waiting_for_trace" | "waiting_for_mlflow" | "failed";
+            delivery_reason?: string;
+            feedback_id: string;
+            /** @enum {string} */
+            status: "success" | "accepted";
+            /** @description MLflow's id of the trace it is on. */
+            trace_id?: string;
+        };
         RenameInputBody: {
             /** @description 1 to 200 characters. */
             title: string;
@@ -634,6 +675,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description respond-async: answer as soon as it is durable. */
                 Prefer?: string;
+                /** @description The same key with the same body within 24 hours is answered again and writes nothing; with another body it is refused. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -651,7 +694,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AcceptedBody"];
+                    "application/json": components["schemas"]["Receipt"];
                 };
             };
             /** @description Error */
@@ -976,6 +1019,8 @@ export interface operations {
                 "If-Match"?: string;
                 /** @description respond-async: answer as soon as it is durable. */
                 Prefer?: string;
+                /** @description The same key with the same body within 24 hours is answered again and writes nothing; with another body it is refused. */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -993,7 +1038,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AcceptedBody"];
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-api-v1-feedback-batch": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body within 24 hours is answered again and writes nothing; with another body it is refused. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchOutputBody"];
                 };
             };
             /** @description Error */
@@ -1062,7 +1143,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AcceptedBody"];
+                    "application/json": components["schemas"]["Receipt"];
                 };
             };
             /** @description Error */
