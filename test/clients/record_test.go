@@ -117,7 +117,7 @@ func TestPreviewsOfTheServer(t *testing.T) {
 
 // TestPythonReads asks MLflow's own client what it sees.
 func TestPythonReads(t *testing.T) {
-	each(t, func(t *testing.T, s server) {
+	both(t, func(t *testing.T, s server) {
 		tr := s.record(t, answered(s.experiment(t)))
 		got := s.python(t, "read_trace.py", s.uri, tr.ExperimentID, tr.ID, tr.ClientRequestID)
 		if diff := cmp.Diff(any(pythonView(t, tr)), got); diff != "" {

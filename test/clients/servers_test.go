@@ -31,19 +31,32 @@ type server struct {
 
 // each runs a test against the real MLflow and against ours on each database.
 func each(t *testing.T, test func(t *testing.T, s server)) {
-	t.Run("mlflow", func(t *testing.T) {
-		c, uri := mlflowtest.Real(t)
-		test(t, server{Client: c, uri: uri, real: true})
-	})
-	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
-		hs := httptest.NewServer(mlflowapi.Handler(tracestore.NewStore(db)))
-		t.Cleanup(hs.Close)
-		c, err := mlflow.New(mlflow.WithTrackingURI(hs.URL), mlflow.WithGetenv(func(string) string { return "" }))
-		if err != nil {
-			t.Fatal(err)
-		}
-		test(t, server{Client: c, uri: hs.URL})
-	})
+	t.Run("mlflow", func(t *testing.T) { test(t, realMLflow(t)) })
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) { test(t, ours(t, db)) })
+}
+
+// both is each with one database only, for tests that start Python, which takes
+// seconds.
+func both(t *testing.T, test func(t *testing.T, s server)) {
+	t.Run("mlflow", func(t *testing.T) { test(t, realMLflow(t)) })
+	t.Run("ours", func(t *testing.T) { test(t, ours(t, sqldbtest.SQLite(t))) })
+}
+
+func realMLflow(t *testing.T) server {
+	t.Helper()
+	c, uri := mlflowtest.Real(t)
+	return server{Client: c, uri: uri, real: true}
+}
+
+func ours(t *testing.T, db *sqldb.DB) server {
+	t.Helper()
+	hs := httptest.NewServer(mlflowapi.Handler(tracestore.NewStore(db)))
+	t.Cleanup(hs.Close)
+	c, err := mlflow.New(mlflow.WithTrackingURI(hs.URL), mlflow.WithGetenv(func(string) string { return "" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server{Client: c, uri: hs.URL}
 }
 
 // experiment makes an experiment for one test.
