@@ -47,6 +47,7 @@ var rooms = []struct {
 	{"internal/webui", transports, "the page"},
 	{"internal/app", composition, "the one place that knows everybody"},
 	{"cmd", command, "main only"},
+	{"bench", command, "measurements: programs of their own, no part of the product"},
 }
 
 // neighbours are the edges allowed inside one floor. Anything else is a decision for docs/decisions.
@@ -67,11 +68,11 @@ type banned struct {
 var imports = []banned{
 	{"net/http", []string{
 		"mlflow", "mlflowtrace", "internal/sse", "internal/httpx", "internal/identity", "internal/agent",
-		"internal/webapi", "internal/mlflowapi", "internal/webui", "internal/app",
+		"internal/webapi", "internal/mlflowapi", "internal/webui", "internal/app", "bench",
 	}, "features and engines mean the same whether called over HTTP, from a job or from a test"},
 	{"database/sql", []string{
 		"internal/sqldb", "internal/link", "internal/chat", "internal/feedback", "internal/outbox",
-		"internal/tracestore", "internal/identity",
+		"internal/tracestore", "internal/identity", "bench",
 	}, "SQL lives beside the type it stores"},
 	{"log", nil, "logs are structured: log/slog"},
 	{"io/ioutil", nil, "deprecated"},
@@ -85,7 +86,7 @@ var libraries = []banned{
 	{"github.com/maypok86/otter", []string{"internal/link"}, "the one bounded cache, of links"},
 	{"github.com/tidwall/gjson", []string{"internal/agent", "internal/gateway"}, "peeking into events and spans without decoding them"},
 	{"go.opentelemetry.io/otel", []string{"mlflowtrace"}, "the public tracing package speaks OpenTelemetry's API; the house itself does not need it"},
-	{"go.opentelemetry.io/collector/pdata", []string{"mlflowtrace", "internal/mlflowapi"}, "OTLP's wire format"},
+	{"go.opentelemetry.io/collector/pdata", []string{"mlflowtrace", "internal/mlflowapi", "bench"}, "OTLP's wire format"},
 	{"github.com/danielgtaylor/huma", []string{"internal/webapi"}, "our API is described by its types; MLflow's is described by MLflow"},
 	{"github.com/goccy/go-yaml", []string{"internal/config"}, "configuration is read in one place"},
 	{"github.com/spf13", []string{"internal/app"}, "the command line is composed with the rest"},

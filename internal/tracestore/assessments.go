@@ -107,7 +107,7 @@ func insertAssessment(ctx context.Context, tx *sqldb.Tx, a Assessment, now time.
 		}
 	}
 	res, err := tx.Exec(ctx, `INSERT INTO assessments (`+assessmentColumns+`, numeric_value, is_number, whole_session, inserted_at)`+
-		valuesText(1, 20)+`ON CONFLICT (assessment_id) DO NOTHING`, row...)
+		valuesText(tx.Dialect(), 1, 20)+`ON CONFLICT (assessment_id) DO NOTHING`, row...)
 	if err != nil {
 		return fmt.Errorf("insert assessment on %s: %w", a.TraceID, err)
 	}

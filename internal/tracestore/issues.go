@@ -56,7 +56,7 @@ func (s *Store) CreateIssue(ctx context.Context, i IssueRecord) (IssueRecord, er
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO issues (issue_id, experiment_id, name, description, status, severity, root_causes,
-			categories, source_run_id, created_by, created_at, updated_at)`+valuesText(1, 12),
+			categories, source_run_id, created_by, created_at, updated_at)`+valuesText(tx.Dialect(), 1, 12),
 			i.ID, experiment, CleanText(i.Name), CleanText(i.Description), i.Status, null(i.Severity), CleanText(string(causes)),
 			CleanText(string(categories)), null(CleanText(i.SourceRunID)), null(CleanText(i.CreatedBy)), micros(i.CreatedAt), micros(i.UpdatedAt))
 		if err != nil {

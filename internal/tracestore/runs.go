@@ -44,7 +44,7 @@ func (s *Store) CreateRun(ctx context.Context, r Run) (Run, error) {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, end_time, lifecycle_stage, tags)`+
-			valuesText(1, 9), r.ID, experiment, CleanText(r.Name), CleanText(r.UserID), r.Status, r.StartMillis*microsPerMilli, nil, r.Lifecycle, tags)
+			valuesText(tx.Dialect(), 1, 9), r.ID, experiment, CleanText(r.Name), CleanText(r.UserID), r.Status, r.StartMillis*microsPerMilli, nil, r.Lifecycle, tags)
 		if err != nil {
 			return fmt.Errorf("insert run: %w", err)
 		}

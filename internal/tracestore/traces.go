@@ -226,7 +226,7 @@ func saveTrace(ctx context.Context, tx *sqldb.Tx, r traceRow, now time.Time) err
 	if fresh.duration.Valid {
 		fresh.endedAt = sql.NullInt64{Int64: fresh.requestTime.Int64 + fresh.duration.Int64, Valid: true}
 	}
-	res, err := tx.Exec(ctx, `INSERT INTO traces (`+traceColumns+`)`+valuesText(1, 23)+`ON CONFLICT (trace_id) DO NOTHING`, fresh.values()...)
+	res, err := tx.Exec(ctx, `INSERT INTO traces (`+traceColumns+`)`+valuesText(tx.Dialect(), 1, 23)+`ON CONFLICT (trace_id) DO NOTHING`, fresh.values()...)
 	if err != nil {
 		return fmt.Errorf("insert trace %s: %w", r.id, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -107,7 +108,7 @@ func span(sp ptrace.Span, resource []tracestore.Attribute) tracestore.Span {
 		TraceID: id, ID: spanID(sp.SpanID()), Name: sp.Name(),
 		Status: tracestore.StatusUnset, StatusMessage: sp.Status().Message(),
 		StartNS: nanos(sp.StartTimestamp()), EndNS: nanos(sp.EndTimestamp()),
-		Attributes: attributes(sp.Attributes()), Resource: resource,
+		Attributes: spanAttributes(sp.Attributes()), Resource: resource,
 	}
 	if !sp.ParentSpanID().IsEmpty() {
 		out.ParentID = spanID(sp.ParentSpanID())
@@ -133,22 +134,27 @@ func span(sp ptrace.Span, resource []tracestore.Attribute) tracestore.Span {
 			TraceID: hex.EncodeToString(linked[:]), SpanID: spanID(l.SpanID()), Attributes: attributes(l.Attributes()),
 		})
 	}
-	Normalize(&out)
+	complete(&out)
 	return out
 }
 
 // Normalize brings a span's attributes into the form they are stored in: JSON in
 // strings opened, other conventions translated, the trace's id set.
 func Normalize(sp *tracestore.Span) {
+	for i := range sp.Attributes {
+		sp.Attributes[i].Value = opened(sp.Attributes[i].Value)
+	}
+	complete(sp)
+}
+
+// complete sets the trace's id and translates other conventions.
+func complete(sp *tracestore.Span) {
 	own := tracestore.AppendString(nil, sp.TraceID)
 	found := false
 	for i := range sp.Attributes {
-		a := &sp.Attributes[i]
-		if a.Key == attrTraceID {
+		if a := &sp.Attributes[i]; a.Key == attrTraceID {
 			a.Value, found = own, true
-			continue
 		}
-		a.Value = opened(a.Value)
 	}
 	if !found {
 		sp.Attributes = append(sp.Attributes, tracestore.Attribute{Key: attrTraceID, Value: own})
@@ -156,9 +162,8 @@ func Normalize(sp *tracestore.Span) {
 	translate(sp)
 }
 
-// opened returns the JSON that a JSON string holds when that is itself a string,
-// an object or a list; numbers and booleans in strings stay strings. MLflow does
-// the same, because many exporters can only send strings.
+// opened returns what a JSON string holds, as openedText has it; other JSON as
+// it is.
 func opened(raw json.RawMessage) json.RawMessage {
 	if len(raw) < 2 || raw[0] != '"' {
 		return raw
@@ -167,20 +172,29 @@ func opened(raw json.RawMessage) json.RawMessage {
 	if json.Unmarshal(raw, &s) != nil {
 		return raw
 	}
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case ' ', '\t', '\r', '\n':
-			continue
-		case '{', '[', '"':
-			if inner := []byte(s[i:]); json.Valid(inner) {
-				if clean := tracestore.CleanJSON(inner); clean[0] == s[i] {
-					return clean
-				}
-			}
-		}
-		return raw
+	if inner := openedText(s); inner != nil {
+		return inner
 	}
 	return raw
+}
+
+// openedText returns the JSON that a text is when that is a string, an object
+// or a list, else nil; numbers and booleans in strings stay strings. MLflow does
+// the same, because many exporters can only send strings.
+func openedText(s string) json.RawMessage {
+	inner := strings.TrimLeft(s, " \t\r\n")
+	if inner == "" || !strings.ContainsRune("{[\"", rune(inner[0])) {
+		return nil
+	}
+	// CleanJSON makes a string of what is no JSON, so that only a string needs a
+	// look of its own.
+	if inner[0] == '"' && !json.Valid([]byte(inner)) {
+		return nil
+	}
+	if clean := tracestore.CleanJSON([]byte(inner)); clean[0] == inner[0] {
+		return clean
+	}
+	return nil
 }
 
 func spanID(id pcommon.SpanID) string { return hex.EncodeToString(id[:]) }
@@ -195,6 +209,25 @@ func attributes(m pcommon.Map) []tracestore.Attribute {
 			break
 		}
 		out = append(out, tracestore.Attribute{Key: tracestore.CleanText(k), Value: appendValue(nil, v)})
+	}
+	return out
+}
+
+// spanAttributes is attributes with JSON in strings opened.
+func spanAttributes(m pcommon.Map) []tracestore.Attribute {
+	out := make([]tracestore.Attribute, 0, min(m.Len(), maxAttributes)+2)
+	for k, v := range m.All() {
+		if len(out) >= maxAttributes {
+			break
+		}
+		var value json.RawMessage
+		if v.Type() == pcommon.ValueTypeStr {
+			value = openedText(tracestore.CleanText(v.Str()))
+		}
+		if value == nil {
+			value = appendValue(nil, v)
+		}
+		out = append(out, tracestore.Attribute{Key: tracestore.CleanText(k), Value: value})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -180,8 +181,8 @@ func text(raw json.RawMessage) string {
 
 // modelIn returns the member "model" of a request or answer.
 func modelIn(raw json.RawMessage) json.RawMessage {
-	if len(raw) == 0 || raw[0] != '{' {
-		return nil
+	if len(raw) == 0 || raw[0] != '{' || !bytes.Contains(raw, []byte(`"model"`)) {
+		return nil // most have none, and are spared the decoding
 	}
 	var obj struct {
 		Model json.RawMessage `json:"model"`
