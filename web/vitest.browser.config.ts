@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 // starts a server and a browser.
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/*.test.ts"],
     environment: "node",
     fileParallelism: false,
     testTimeout: 30_000,

@@ -95,6 +95,7 @@ export function script(question) {
     ];
   }
   if (asks(/approve/i)) return [item({ type: "mcp_approval_request", id: "mcpr_1", name: "delete_table", server_label: "warehouse", arguments: '{"table": "main.demo.t1"}' })];
+  if (asks(/^approved|^denied/)) return said(`You ${question} it.`);
   if (asks(/empty/i)) return [];
   if (asks(/slow/i)) return said(Array.from({ length: 40 }, (_, n) => `This is sentence ${n + 1} of a slow answer.`).join(" ")).map((event) => ({ ...event, wait: 60 }));
   if (asks(/long/i)) return said(Array.from({ length: 30 }, () => gallery).join("\n\n")).map((event, n) => ({ ...event, wait: n % 40 === 0 ? 1 : 0 }));

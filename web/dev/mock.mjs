@@ -135,7 +135,8 @@ async function invoke(c, agent) {
     state.messages.set(id, { id, parent_id: parent === "root" ? undefined : (parent ?? newestLeaf(state, conversation)), role: "user", content: text, status: "complete", timestamp: now(), conversation });
     parent = id;
   }
-  const turn = startTurn(c, { agent, conversation, parent, text });
+  const approved = request.approvals?.map(({ approve }) => (approve ? "approved" : "denied")).join(" ");
+  const turn = startTurn(c, { agent, conversation, parent, text: approved ?? text });
   follow(c, turn, 0);
 }
 

@@ -79,6 +79,21 @@ describe("an answer", () => {
       expect(await answers(page).last().locator("a.cite").count()).toBe(2);
     }));
 
+  it("that asks for permission is told the decision, once", () =>
+    withPage({}, async ({ page, mock }) => {
+      await ask(page, "Please approve this");
+      const answer = await settled(page);
+      await answer.getByRole("button", { name: "Deny" }).click();
+      await page.getByText("You denied it.").waitFor();
+      expect(mock.seen.invoke[1]).toMatchObject({ messages: [], approvals: [{ id: "mcpr_1", approve: false }], parent_id: await answers(page).first().getAttribute("data-message-id") });
+      expect(await page.getByRole("button", { name: "Deny" }).count()).toBe(0);
+      await page.reload();
+      await page.getByText("You denied it.").waitFor();
+      expect(await page.getByRole("button", { name: "Allow" }).count()).toBe(0);
+      // Only a question can be asked again.
+      expect(await page.getByRole("button", { name: "Regenerate" }).count()).toBe(1);
+    }));
+
   it("runs nothing and loads nothing that it brings along", () =>
     withPage({}, async ({ page }) => {
       const asked: string[] = [];

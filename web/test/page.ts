@@ -30,6 +30,15 @@ interface Options extends BrowserContextOptions {
 /** Runs `test` with a page of its own on a server of its own. Complaints of the page fail it. */
 export async function withPage({ path = "/", pace = 10, ...options }: Options, test: (opened: Opened) => Promise<void>): Promise<void> {
   const mock = await startMock({ pace });
+  try {
+    await withPageOf(mock.url + path, options, ({ page, complaints }) => test({ mock, page, complaints }));
+  } finally {
+    await mock.close();
+  }
+}
+
+/** Runs `test` with a page of its own at `url`. Complaints of the page fail it. */
+export async function withPageOf(url: string, options: BrowserContextOptions, test: (opened: Omit<Opened, "mock">) => Promise<void>): Promise<void> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(8000);
@@ -40,12 +49,11 @@ export async function withPage({ path = "/", pace = 10, ...options }: Options, t
     if (message.type() === "error" && !/Failed to load resource|net::ERR/.test(message.text())) complaints.push(message.text());
   });
   try {
-    await page.goto(mock.url + path);
-    await test({ mock, page, complaints });
+    await page.goto(url);
+    await test({ page, complaints });
     expect(complaints).toEqual([]);
   } finally {
     await context.close();
-    await mock.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { components } from "./schema";
+import type { components, paths } from "./schema";
 
 // The names the page uses for what the server's OpenAPI description describes.
 // schema.ts is made from docs/openapi.json by `npm run types`.
@@ -32,7 +32,7 @@ export type Delivery = Feedback["delivery"];
 export type FeedbackValue = boolean | number | string | string[];
 export type LogAssessment = Schemas["LooseAssessment"];
 /** The 200 and 202 answers of log_assessment. */
-export type Accepted = Schemas["AcceptedBody"];
+export type Accepted = paths["/api/log_assessment"]["post"]["responses"][200]["content"]["application/json"];
 
 export type Trace = Schemas["TraceView"];
 export type Span = Schemas["SpanView"];

@@ -1,6 +1,6 @@
 import { ChevronLeft, ChevronRight, CircleAlert, Info, RotateCcw, Route } from "lucide-react";
-import { memo } from "react";
-import type { Dimension, TraceSummary } from "../api/types";
+import { memo, useMemo, useState } from "react";
+import type { Approval, Dimension, TraceSummary } from "../api/types";
 import { linkTo } from "../app/router";
 import { Thumbs } from "../feedback/Thumbs";
 import { duration, useI18n, useT } from "../i18n";
@@ -8,6 +8,7 @@ import { CopyButton } from "../markdown/Markdown";
 import { textOf } from "../stream/answer";
 import { Button, IconButton, Tip } from "../ui/controls";
 import { sameProps } from "../ui/sameProps";
+import type { Decisions } from "./ApprovalView";
 import { Parts } from "./Parts";
 import type { ChatMessage } from "./session";
 
@@ -21,12 +22,18 @@ interface Props {
   conversation: string | undefined;
   onChoose: (id: string) => void;
   onRegenerate: (question: string) => void;
+  onApprove: (message: ChatMessage, approvals: Approval[]) => void;
+  /** Stands below a question, so that the question can be asked again. */
+  again: boolean;
+  /** What it asks permission for is still to be decided. */
+  undecided: boolean;
 }
 
 /** One answer: what it says, how it ended, and what can be done with it. */
-export const AnswerView = memo(function AnswerView({ message, reconnecting, ...rest }: Props) {
+export const AnswerView = memo(function AnswerView({ message, reconnecting, onApprove, undecided, ...rest }: Props) {
   const t = useT();
   const writing = message.status === "streaming";
+  const decisions = useDecisions(message, undecided && !writing && !rest.busy, onApprove);
   return (
     <article
       aria-label={t.answer}
@@ -36,32 +43,50 @@ export const AnswerView = memo(function AnswerView({ message, reconnecting, ...r
       className="group scroll-mt-4 pb-4"
     >
       <div className={`prose ${writing ? "writing" : ""}`}>
-        <Parts parts={message.parts} writing={writing} anchor={message.id} />
+        <Parts parts={message.parts} writing={writing} anchor={message.id} decisions={decisions} />
         {!writing && message.parts.length === 0 && message.status === "completed" && <p className="text-quiet">{t.emptyAnswer}</p>}
       </div>
       {reconnecting && writing && <p className="mt-2 text-sm text-warn">{t.reconnecting}</p>}
       {message.status === "stopped" && <p className="mt-2 text-sm text-quiet">{t.stopped}</p>}
-      {message.status === "failed" && <Failure message={message} busy={rest.busy} onRetry={() => rest.onRegenerate(message.parent_id ?? "")} />}
+      {message.status === "failed" && <Failure message={message} busy={rest.busy} again={rest.again} onRetry={() => rest.onRegenerate(message.parent_id ?? "")} />}
       {!writing && <Actions message={message} {...rest} />}
     </article>
   );
 }, sameProps);
 
-function Failure({ message, busy, onRetry }: { message: ChatMessage; busy: boolean; onRetry: () => void }) {
+/** Collects the decisions about what an answer asks permission for; the agent gets them together. */
+function useDecisions(message: ChatMessage, open: boolean, onApprove: Props["onApprove"]): Decisions {
+  const [made, setMade] = useState<Record<string, boolean>>({});
+  return useMemo(() => {
+    if (!open) return { made };
+    const asked = message.parts.flatMap((part) => (part.kind === "approval" ? [part.id] : []));
+    const decide = (id: string, approve: boolean) => {
+      const all = { ...made, [id]: approve };
+      const whole = asked.every((other) => other in all);
+      setMade(whole ? {} : all);
+      if (whole) onApprove(message, asked.map((other) => ({ id: other, approve: all[other] === true })));
+    };
+    return { made, decide };
+  }, [message, open, made, onApprove]);
+}
+
+function Failure({ message, busy, again, onRetry }: { message: ChatMessage; busy: boolean; again: boolean; onRetry: () => void }) {
   const t = useT();
   return (
     <div role="alert" className="mt-3 flex flex-wrap items-center gap-x-3 gap-y-2 rounded-m bg-danger-soft px-3.5 py-2.5 text-sm text-danger">
       <CircleAlert size={18} className="shrink-0" aria-hidden />
       <p className="min-w-40 flex-1 wrap-anywhere">{message.error?.message || t.answerFailed}</p>
-      <Button disabled={busy || !message.parent_id} onClick={onRetry} className="!text-ink">
-        <RotateCcw size={14} />
-        {t.retry}
-      </Button>
+      {again && (
+        <Button disabled={busy || !message.parent_id} onClick={onRetry} className="!text-ink">
+          <RotateCcw size={14} />
+          {t.retry}
+        </Button>
+      )}
     </div>
   );
 }
 
-function Actions({ message, siblings, dimension, last, busy, conversation, onChoose, onRegenerate }: Omit<Props, "reconnecting">) {
+function Actions({ message, siblings, dimension, last, busy, conversation, again, onChoose, onRegenerate }: Omit<Props, "reconnecting" | "onApprove" | "undecided">) {
   const t = useT();
   const text = textOf(message.parts);
   const rateable = message.rateable && message.traceId !== undefined && dimension !== undefined;
@@ -75,7 +100,7 @@ function Actions({ message, siblings, dimension, last, busy, conversation, onCho
       {rateable && message.traceId && dimension && (
         <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={dimension} feedback={message.feedback} />
       )}
-      {message.parent_id && (
+      {again && (
         <IconButton label={t.regenerate} disabled={busy} onClick={() => onRegenerate(message.parent_id ?? "")}>
           <RotateCcw size={16} />
         </IconButton>

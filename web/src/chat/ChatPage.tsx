@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef } from "react";
-import type { Agent, Dimension } from "../api/types";
+import type { Agent, Approval, Dimension, Message } from "../api/types";
 import { ApiError, failureOf } from "../api/http";
 import { useApp } from "../app/context";
 import { useObservable } from "../app/observable";
@@ -54,6 +54,10 @@ export function ChatPage({ session, agents, agent }: Props) {
   };
   const choose = useCallback((id: string) => session.choose(id), [session]);
   const regenerate = useCallback((question: string) => void session.regenerate(agentId, question).catch(fail), [session, agentId, fail]);
+  const approve = useCallback(
+    (message: ChatMessage, approvals: Approval[]) => void session.approve(message.agent_id ?? agentId, message.id, approvals).catch(fail),
+    [session, agentId, fail],
+  );
   const edit = useCallback(
     (message: ChatMessage, text: string) => {
       keepEdit(message.id, text);
@@ -80,11 +84,14 @@ export function ChatPage({ session, agents, agent }: Props) {
               // oxlint-disable-next-line react/no-array-index-key
               key={`${place} ${step.message.role} ${step.message.timestamp}`}
               step={step}
+              before={steps[place - 1]?.message}
+              after={steps[place + 1]?.message}
               agents={agents}
               chat={chat}
               last={place === steps.length - 1}
               onChoose={choose}
               onRegenerate={regenerate}
+              onApprove={approve}
               onEdit={edit}
             />
           ))}
@@ -107,15 +114,18 @@ export function ChatPage({ session, agents, agent }: Props) {
 
 interface StepProps {
   step: Step;
+  before: Message | undefined;
+  after: Message | undefined;
   agents: Agent[];
   chat: Chat;
   last: boolean;
   onChoose: (id: string) => void;
   onRegenerate: (question: string) => void;
+  onApprove: (message: ChatMessage, approvals: Approval[]) => void;
   onEdit: (message: ChatMessage, text: string) => void;
 }
 
-function StepView({ step, agents, chat, last, onChoose, onRegenerate, onEdit }: StepProps) {
+function StepView({ step, before, after, agents, chat, last, onChoose, onRegenerate, onApprove, onEdit }: StepProps) {
   const message = step.message as ChatMessage;
   const busy = chat.running !== undefined;
   if (message.role === "user") {
@@ -131,8 +141,12 @@ function StepView({ step, agents, chat, last, onChoose, onRegenerate, onEdit }: 
       busy={busy}
       reconnecting={chat.reconnecting === true && chat.running === message.id}
       conversation={chat.id}
+      again={before?.role === "user"}
+      // An answer below it is the decision's; if that failed, it can be decided again.
+      undecided={!after || (after.role === "assistant" && after.status === "failed")}
       onChoose={onChoose}
       onRegenerate={onRegenerate}
+      onApprove={onApprove}
     />
   );
 }

@@ -1,26 +1,30 @@
-import { ChevronRight, Lightbulb, ShieldQuestion, Wrench } from "lucide-react";
+import { ChevronRight, Lightbulb, Wrench } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { useT } from "../i18n";
 import { sourcesOf, withMarks } from "../markdown/citations";
 import { CodeBlock, Markdown } from "../markdown/Markdown";
 import type { Part } from "../stream/answer";
+import { ApprovalView, type Decisions } from "./ApprovalView";
 
 interface Props {
   parts: Part[];
   writing: boolean;
   /** Makes the footnotes' anchors unique on the page. */
   anchor: string;
+  decisions?: Decisions;
 }
 
+const noDecisions: Decisions = { made: {} };
+
 /** Everything an answer is made of, in order, and its sources at the end. */
-export function Parts({ parts, writing, anchor }: Props) {
+export function Parts({ parts, writing, anchor, decisions = noDecisions }: Props) {
   const t = useT();
   const citations = parts.flatMap((part) => (part.kind === "text" ? part.citations : []));
   const last = parts.at(-1);
   return (
     <>
       {parts.map((part) => (
-        <PartView key={part.key} part={part} pending={writing && part === last} anchor={anchor} />
+        <PartView key={part.key} part={part} pending={writing && part === last} anchor={anchor} decisions={decisions} />
       ))}
       {writing && last?.kind !== "text" && (
         <p className="flex h-6 items-center" aria-hidden>
@@ -56,9 +60,10 @@ interface PartProps {
   part: Part;
   pending: boolean;
   anchor: string;
+  decisions: Decisions;
 }
 
-const PartView = memo(function PartView({ part, pending, anchor }: PartProps) {
+const PartView = memo(function PartView({ part, pending, anchor, decisions }: PartProps) {
   const t = useT();
   switch (part.kind) {
     case "text":
@@ -79,17 +84,7 @@ const PartView = memo(function PartView({ part, pending, anchor }: PartProps) {
         </Fold>
       );
     case "approval":
-      return (
-        <div className="rounded-m border border-line bg-warn-soft px-3.5 py-2.5 text-sm">
-          <p className="flex items-center gap-2 font-medium">
-            <ShieldQuestion size={17} className="shrink-0 text-warn" aria-hidden />
-            {t.approvalAsked(part.name, part.server)}
-          </p>
-          <div className="mt-2">
-            <Labelled label={t.input} value={part.input} />
-          </div>
-        </div>
-      );
+      return <ApprovalView part={part} decisions={decisions} />;
   }
 });
 

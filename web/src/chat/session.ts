@@ -1,6 +1,6 @@
 import { api } from "../api/client";
 import { ApiError } from "../api/http";
-import type { Content, Message } from "../api/types";
+import type { Approval, Content, Message } from "../api/types";
 import { Observable } from "../app/observable";
 import { addEvent, emptyAnswer, partsOfItems, textOf, type Answer, type Part } from "../stream/answer";
 import { CutError, readEvents } from "../stream/reader";
@@ -39,6 +39,8 @@ let sessionCount = 0;
 
 const firstRetry = 500;
 const lastRetry = 10_000;
+/** How long a stop waits for the server to say what it is that shall be stopped. */
+const patience = 3000;
 
 /**
  * One conversation: its messages, and the one answer that may be running in it.
@@ -51,6 +53,7 @@ export class Session {
   readonly chat: Observable<Chat>;
   readonly #listener: Listener;
   #turn = 0;
+  #stopWhenNamed = false;
   #abort: AbortController | undefined;
 
   constructor(listener: Listener, id?: string) {
@@ -93,11 +96,19 @@ export class Session {
     await this.#invoke(agent, question, question, []);
   }
 
+  /** Answers what the answer `asker` asked permission for; what follows is a new answer below it. */
+  async approve(agent: string, asker: string, approvals: Approval[]): Promise<void> {
+    await this.#invoke(agent, asker, asker, [], undefined, approvals);
+  }
+
   async stop(): Promise<void> {
     const { running } = this.chat.get();
     if (!running) return;
-    if (running.startsWith("local-")) this.#abort?.abort();
-    else await api.stop(running);
+    if (!running.startsWith("local-")) return void (await api.stop(running));
+    // It outlives its connection, so it can only be stopped by the name it is about to get.
+    this.#stopWhenNamed = true;
+    const abort = this.#abort;
+    setTimeout(() => this.chat.get().running === running && abort?.abort(), patience);
   }
 
   choose(id: string): void {
@@ -119,18 +130,20 @@ export class Session {
     return { id, parent_id: parent, role, content, status, timestamp: new Date().toISOString(), parts: [], rateable: false, feedback: [] };
   }
 
-  async #invoke(agent: string, question: string, parent: string | undefined, messages: { role: string; content: Content }[], asked?: ChatMessage) {
+  async #invoke(agent: string, question: string, parent: string | undefined, messages: { role: string; content: Content }[], asked?: ChatMessage, approvals?: Approval[]) {
     const before = this.chat.get();
     const answer: ChatMessage = { ...this.#local("assistant", question, ""), agent_id: agent };
     const added = [...before.messages, ...(asked ? [asked] : []), answer];
     this.#update({ messages: added, choices: choosing(added, before.choices, answer.id), running: answer.id, agentId: agent });
     this.#abort = new AbortController();
+    this.#stopWhenNamed = false;
     const turn = new Turn(answer.id, asked?.id);
     try {
       const response = await api.invoke(
         agent,
         {
           messages,
+          approvals,
           conversation_id: before.id,
           parent_id: before.id ? parent : undefined,
           detach: true,
@@ -187,6 +200,7 @@ export class Session {
       id: chat.id ?? answer.conversationId,
     });
     this.#draw(turn);
+    if (this.#stopWhenNamed && answer.messageId) void api.stop(answer.messageId).catch(() => {});
     if (fresh) this.#listener.named(this, fresh);
     this.#listener.changed();
   }

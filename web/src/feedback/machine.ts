@@ -98,7 +98,7 @@ function accepted(state: VoteState, act: number, vote: Vote, answer: Partial<Acc
   const next: VoteState = { ...state, confirmed: vote, sending: undefined, feedbackId: answer?.feedback_id ?? state.feedbackId };
   if (act !== state.act) return next;
   const delivery = answer?.delivery ?? (answer?.status === "success" ? "delivered" : "waiting_for_trace");
-  return { ...next, sync: "idle", delivery: vote.value === undefined ? undefined : delivery, deliveryReason: undefined };
+  return { ...next, sync: "idle", delivery: vote.value === undefined ? undefined : delivery, deliveryReason: answer?.delivery_reason };
 }
 
 function refused(state: VoteState, act: number, error: Failure): VoteState {

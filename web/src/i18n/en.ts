@@ -75,6 +75,8 @@ export const en = {
   input: "Input",
   output: "Output",
   approvalAsked: (name: string, server: string) => `The agent asks for permission to run ${name}${server ? ` on ${server}` : ""}.`,
+  allow: "Allow",
+  deny: "Deny",
   sources: "Sources",
   source: (number: number) => `Source ${number}`,
   image: (alt: string) => (alt ? `Image: ${alt}` : "Image"),

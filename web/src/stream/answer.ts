@@ -7,7 +7,7 @@ export type Part =
   | { kind: "text"; key: string; text: string; citations: Annotation[]; closed: boolean }
   | { kind: "reasoning"; key: string; text: string }
   | { kind: "tool"; key: string; callId: string; name: string; input: string; output?: unknown }
-  | { kind: "approval"; key: string; name: string; server: string; input: string };
+  | { kind: "approval"; key: string; id: string; name: string; server: string; input: string };
 
 export interface Answer {
   clientRequestId?: string;
@@ -113,7 +113,7 @@ function addItem(parts: Part[], item: OutputItem | undefined): Part[] {
     case "function_call_output":
       return addOutput(parts, item);
     case "mcp_approval_request":
-      return [...parts, { kind: "approval", key: key(parts, item.id), name: item.name ?? "", server: item.server_label ?? "", input: item.arguments ?? "" }];
+      return [...parts, { kind: "approval", key: key(parts, item.id), id: item.id ?? "", name: item.name ?? "", server: item.server_label ?? "", input: item.arguments ?? "" }];
     default:
       return parts;
   }
