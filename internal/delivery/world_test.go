@@ -55,6 +55,15 @@ func inWorld(t *testing.T, by link.TraceBy, f func(t *testing.T, w *world)) {
 }
 
 func newWorld(t *testing.T, by link.TraceBy) *world {
+	w := newStillWorld(t, by)
+	r := outbox.NewRunner(w.jobs, w.engine.Handlers(), outbox.Options{Gate: w.engine.Gate})
+	r.Start()
+	t.Cleanup(r.Stop)
+	return w
+}
+
+// newStillWorld is a world in which nobody works on the jobs.
+func newStillWorld(t *testing.T, by link.TraceBy) *world {
 	db := sqldbtest.SQLite(t)
 	store := sqldbtest.SQLite(t) // MLflow's own
 	w := &world{
@@ -73,17 +82,20 @@ func newWorld(t *testing.T, by link.TraceBy) *world {
 		DB: db, Chats: chat.NewStore(db), Links: w.links, Jobs: w.jobs,
 		Agents: []*gateway.Agent{{ID: "a", Name: "A", Version: "v7", TraceBy: by, Client: w.agent, ExperimentID: experiment}},
 	})
-	w.engine = delivery.New(delivery.Options{
-		DB: db, Feedback: w.votes, Links: w.links, Jobs: w.jobs, MLflow: w.mlflow,
+	w.engine = delivery.New(w.options())
+	return w
+}
+
+// options are those of an engine of this world.
+func (w *world) options() delivery.Options {
+	experiment := func() string { return "0" }
+	return delivery.Options{
+		DB: w.db, Feedback: w.votes, Links: w.links, Jobs: w.jobs, MLflow: w.mlflow,
 		Policies: map[string]delivery.Policy{"a": {
 			Spec: feedback.DefaultSpec(), GiveUpAfter: giveUp, ExperimentID: experiment,
 			Find: []string{delivery.FindStream, delivery.FindClientRequestID, delivery.FindSession},
 		}},
-	})
-	r := outbox.NewRunner(w.jobs, w.engine.Handlers(), outbox.Options{Gate: w.engine.Gate})
-	r.Start()
-	t.Cleanup(r.Stop)
-	return w
+	}
 }
 
 // answer runs one turn to its end.
