@@ -1,8 +1,11 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
@@ -17,12 +20,12 @@ import (
 )
 
 // buildAgents makes the runtime agents and what delivery knows of each.
-func buildAgents(cfgs []config.Agent, x *experiments, w *watch) ([]*gateway.Agent, map[string]delivery.Policy, error) {
+func buildAgents(cfgs []config.Agent, ws *workspace, x *experiments, w *watch) ([]*gateway.Agent, map[string]delivery.Policy, error) {
 	hc := agent.NewHTTPClient()
 	var out []*gateway.Agent
 	policies := map[string]delivery.Policy{}
 	for _, c := range cfgs {
-		client, err := agentClient(c, hc)
+		client, err := agentClient(c, ws, hc)
 		if err != nil {
 			return nil, nil, fmt.Errorf("agent %s: %w", c.ID, err)
 		}
@@ -40,11 +43,9 @@ func buildAgents(cfgs []config.Agent, x *experiments, w *watch) ([]*gateway.Agen
 	return out, policies, nil
 }
 
-func agentClient(c config.Agent, hc *http.Client) (agent.Client, error) {
+func agentClient(c config.Agent, ws *workspace, hc *http.Client) (agent.Client, error) {
 	ac := agent.Config{Protocol: c.Protocol, URL: c.URL, Model: c.Model, Send: c.Trace.Send}
-	if c.Auth.Type == "bearer" {
-		ac.Auth = agent.BearerToken(c.Auth.Token.Reveal())
-	}
+	ac.Auth = authorizer(c, ws)
 	switch c.Protocol {
 	case config.ProtocolResponses:
 		return responses.New(ac, hc)
@@ -56,6 +57,35 @@ func agentClient(c config.Agent, hc *http.Client) (agent.Client, error) {
 		return demo.New(demo.DefaultPace), nil
 	}
 	return nil, fmt.Errorf("unknown protocol %q", c.Protocol) // config lets none pass
+}
+
+// authorizer gives the one credential that an agent is sent; nil for none.
+func authorizer(c config.Agent, ws *workspace) agent.Authorizer {
+	switch {
+	case c.Auth.Type == config.AuthDatabricks && c.IsApp():
+		return func(ctx context.Context, _ *agent.Request) (string, error) { return ws.oauth(ctx) }
+	case c.Auth.Type == config.AuthDatabricks:
+		return func(ctx context.Context, _ *agent.Request) (string, error) { return ws.token(ctx) }
+	case c.Auth.TokenFile != "":
+		return func(context.Context, *agent.Request) (string, error) { return fileToken(c.Auth.TokenFile) }
+	case c.Auth.Type == config.AuthBearer:
+		return agent.BearerToken(c.Auth.Token.Reveal())
+	}
+	return nil
+}
+
+// fileToken reads a token anew for each call: secrets that are mounted get
+// replaced while we run.
+func fileToken(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(text))
+	if !config.IsToken(token) {
+		return "", fmt.Errorf("%s holds no token", path)
+	}
+	return token, nil
 }
 
 // specOf is what an agent's people are asked.

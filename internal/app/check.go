@@ -52,13 +52,14 @@ func (p *program) check(ctx context.Context) error {
 	if cfg.MLflow.IsEmbedded() {
 		embedded = mlflowapi.Handler(tracestore.NewStore(db))
 	}
-	client, err := mlflowClient(cfg, embedded, quiet)
+	ws := newWorkspace(cfg.Databricks)
+	client, err := mlflowClient(cfg, ws, embedded, quiet)
 	if err != nil {
 		return err
 	}
 	found := []finding{{what: "storage", detail: cfg.StorageName(), err: db.Ping(ctx)}, checkMLflow(ctx, cfg, client)}
 	for _, a := range cfg.Agents {
-		found = append(found, checkExperiment(ctx, client, a), checkAgent(ctx, a))
+		found = append(found, checkExperiment(ctx, client, a), checkAgent(ctx, ws, a))
 	}
 	return p.report(found)
 }
@@ -121,11 +122,11 @@ func checkExperiment(ctx context.Context, client *mlflow.Client, a config.Agent)
 }
 
 // checkAgent asks the agent one question and reads its answer to the end.
-func checkAgent(ctx context.Context, a config.Agent) finding {
+func checkAgent(ctx context.Context, ws *workspace, a config.Agent) finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	f := finding{what: "agent " + a.ID}
-	client, err := agentClient(a, agent.NewHTTPClient())
+	client, err := agentClient(a, ws, agent.NewHTTPClient())
 	if err != nil {
 		f.err = err
 		return f

@@ -195,15 +195,16 @@ func TestCredentialsForMLflow(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		m    config.MLflow
+		d    config.Databricks
 		want string
 	}{
-		{"none", config.MLflow{TrackingURI: url}, ""},
-		{"token", config.MLflow{TrackingURI: url, Token: "t"}, "Bearer t"},
-		{"user and password beat a token", config.MLflow{TrackingURI: url, Token: "t", Username: "u", Password: "p"}, "Basic dTpw"},
-		{"Databricks token", config.MLflow{TrackingURI: "databricks", DatabricksHost: url + "/", DatabricksToken: "pat"}, "Bearer pat"},
-		{"Databricks service principal", config.MLflow{TrackingURI: "databricks", DatabricksHost: url, DatabricksClientID: "id", DatabricksSecret: "s"}, "Bearer granted"},
+		{"none", config.MLflow{TrackingURI: url}, config.Databricks{}, ""},
+		{"token", config.MLflow{TrackingURI: url, Token: "t"}, config.Databricks{Host: url, Token: "pat"}, "Bearer t"},
+		{"user and password beat a token", config.MLflow{TrackingURI: url, Token: "t", Username: "u", Password: "p"}, config.Databricks{}, "Basic dTpw"},
+		{"Databricks token", config.MLflow{TrackingURI: "databricks", Token: "t"}, config.Databricks{Host: url, Token: "pat", ClientID: "id", Secret: "s"}, "Bearer pat"},
+		{"Databricks service principal", config.MLflow{TrackingURI: "databricks"}, config.Databricks{Host: url, ClientID: "id", Secret: "s"}, "Bearer granted"},
 	} {
-		client, err := mlflowClient(config.Config{MLflow: tc.m}, nil, slog.New(slog.DiscardHandler))
+		client, err := mlflowClient(config.Config{MLflow: tc.m, Databricks: tc.d}, newWorkspace(tc.d), nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,9 +217,6 @@ func TestCredentialsForMLflow(t *testing.T) {
 	}
 	if a.grant != "id s client_credentials all-apis" {
 		t.Errorf("grant asked for with %q", a.grant)
-	}
-	if got := databricksHost(config.MLflow{DatabricksHost: "w.cloud.databricks.com"}); got != "https://w.cloud.databricks.com" {
-		t.Errorf("host %q", got)
 	}
 }
 

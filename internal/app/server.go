@@ -109,11 +109,12 @@ func (s *Server) assemble(ctx context.Context) (err error) {
 	if s.cfg.MLflow.IsEmbedded() {
 		s.embedded = mlflowapi.Handler(tracestore.NewStore(s.db), mlflowapi.WithLogger(s.log))
 	}
-	if s.mlflow, err = mlflowClient(s.cfg, s.embedded, s.log); err != nil {
+	ws := newWorkspace(s.cfg.Databricks)
+	if s.mlflow, err = mlflowClient(s.cfg, ws, s.embedded, s.log); err != nil {
 		return err
 	}
 	x := newExperiments(s.mlflow, s.log)
-	agents, policies, err := buildAgents(s.cfg.Agents, x, s.agents)
+	agents, policies, err := buildAgents(s.cfg.Agents, ws, x, s.agents)
 	if err != nil {
 		return err
 	}

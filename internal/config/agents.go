@@ -90,36 +90,6 @@ func (l *loader) agentURL(path string, a *Agent) {
 	}
 }
 
-func (l *loader) agentAuth(path string, a *Agent) {
-	a.Auth.Type = first(a.Auth.Type, "none")
-	switch a.Auth.Type {
-	case "none":
-		if a.Auth.TokenEnv != "" {
-			l.bad(path+".auth.token_env", "token_env needs type: bearer")
-		}
-	case "bearer":
-		l.bearer(path, a)
-	case "databricks", "forward_user":
-		l.bad(path+".auth.type", "auth type "+a.Auth.Type+" is not available yet; none and bearer are")
-	default:
-		l.oneOf(path+".auth.type", a.Auth.Type, "none", "bearer")
-	}
-}
-
-func (l *loader) bearer(path string, a *Agent) {
-	if a.Auth.TokenEnv == "" {
-		l.bad(path+".auth", "auth type bearer needs token_env, the name of the variable that holds the token")
-		return
-	}
-	a.Auth.Token = l.secret(a.Auth.TokenEnv)
-	switch {
-	case a.Auth.Token == "":
-		l.bad(path+".auth.token_env", a.Auth.TokenEnv+" is not set in the environment")
-	case strings.ContainsFunc(string(a.Auth.Token), func(r rune) bool { return r <= ' ' || r > '~' }):
-		l.bad(path+".auth.token_env", a.Auth.TokenEnv+" holds a space, a line end or another character that no token has")
-	}
-}
-
 func (l *loader) experiment(path string, a *Agent) {
 	switch {
 	case a.ExperimentID != "" && a.Experiment != "":

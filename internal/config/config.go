@@ -39,9 +39,12 @@ type Config struct {
 	// was read as "embedded".
 	Notices []string `yaml:"-"`
 
-	Server   Server   `yaml:"server"`
-	Storage  Storage  `yaml:"storage"`
-	MLflow   MLflow   `yaml:"mlflow"`
+	Server  Server  `yaml:"server"`
+	Storage Storage `yaml:"storage"`
+	MLflow  MLflow  `yaml:"mlflow"`
+
+	Databricks Databricks `yaml:"-"` // from the environment only
+
 	Agents   []Agent  `yaml:"agents"`
 	Auth     Auth     `yaml:"auth"`
 	Feedback Feedback `yaml:"feedback"`
@@ -67,19 +70,27 @@ type MLflow struct {
 	TrackingURI string `yaml:"tracking_uri"`
 
 	// The rest comes from MLflow's own environment variables only.
-	Token              Secret `yaml:"-"` // MLFLOW_TRACKING_TOKEN
-	Username           string `yaml:"-"` // MLFLOW_TRACKING_USERNAME
-	Password           Secret `yaml:"-"` // MLFLOW_TRACKING_PASSWORD
-	Workspace          string `yaml:"-"` // MLFLOW_WORKSPACE
-	SQLWarehouse       string `yaml:"-"` // MLFLOW_TRACING_SQL_WAREHOUSE_ID
-	DatabricksHost     string `yaml:"-"` // DATABRICKS_HOST
-	DatabricksToken    Secret `yaml:"-"` // DATABRICKS_TOKEN
-	DatabricksClientID string `yaml:"-"` // DATABRICKS_CLIENT_ID
-	DatabricksSecret   Secret `yaml:"-"` // DATABRICKS_CLIENT_SECRET
+	Token        Secret `yaml:"-"` // MLFLOW_TRACKING_TOKEN
+	Username     string `yaml:"-"` // MLFLOW_TRACKING_USERNAME
+	Password     Secret `yaml:"-"` // MLFLOW_TRACKING_PASSWORD
+	Workspace    string `yaml:"-"` // MLFLOW_WORKSPACE
+	SQLWarehouse string `yaml:"-"` // MLFLOW_TRACING_SQL_WAREHOUSE_ID
 }
 
 // IsEmbedded reports whether traces go to our own store.
 func (m MLflow) IsEmbedded() bool { return m.TrackingURI == Embedded }
+
+// Databricks is the workspace of the environment, for MLflow and for agents with
+// auth type databricks. It is checked only where something uses it.
+type Databricks struct {
+	Host     string // DATABRICKS_HOST with its scheme, without a path
+	Token    Secret // DATABRICKS_TOKEN: a personal access token
+	ClientID string // DATABRICKS_CLIENT_ID: a service principal's, for OAuth
+	Secret   Secret // DATABRICKS_CLIENT_SECRET
+}
+
+// IsMachine reports whether a service principal can sign in.
+func (d Databricks) IsMachine() bool { return d.ClientID != "" && d.Secret != "" }
 
 // Auth says who may call.
 type Auth struct {
@@ -120,9 +131,10 @@ type Agent struct {
 
 // AgentAuth is how we authenticate to the agent.
 type AgentAuth struct {
-	Type     string `yaml:"type"`      // none, bearer
-	TokenEnv string `yaml:"token_env"` // for bearer: the variable that holds the token
-	Token    Secret `yaml:"-"`         // its value
+	Type      string `yaml:"type"`       // one of the Auth constants
+	TokenEnv  string `yaml:"token_env"`  // for bearer: the variable that holds the token
+	TokenFile string `yaml:"token_file"` // for bearer: the file that holds it
+	Token     Secret `yaml:"-"`          // the variable's value
 }
 
 // AgentTrace is how an answer and its trace find each other.

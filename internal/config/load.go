@@ -23,6 +23,7 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 type loader struct {
 	Config
 	getenv   func(string) string
+	readFile func(string) ([]byte, error)
 	src      source
 	origin   map[string]string // values that did not come from the file: path → flag or variable
 	problems []string
@@ -32,7 +33,7 @@ type loader struct {
 // that --config or THUMBPRINT_CONFIG names, in that order of force, over the
 // defaults. A failure is always an *Error.
 func Load(flags Flags, getenv func(string) string, readFile func(string) ([]byte, error)) (Config, error) {
-	l := &loader{getenv: getenv, origin: map[string]string{}}
+	l := &loader{getenv: getenv, readFile: readFile, origin: map[string]string{}}
 	if path := first(flags.Config, getenv("THUMBPRINT_CONFIG")); path != "" {
 		text, err := readFile(path)
 		if err != nil {
@@ -46,6 +47,7 @@ func Load(flags Flags, getenv func(string) string, readFile func(string) ([]byte
 	l.overlay(flags)
 	l.server()
 	l.storage()
+	l.databricks()
 	l.mlflow()
 	l.choices()
 	l.agents()

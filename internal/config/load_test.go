@@ -206,7 +206,7 @@ func TestDatabricks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.MLflow.TrackingURI != "databricks" || got.MLflow.DatabricksHost != "https://w" {
+	if got.MLflow.TrackingURI != "databricks" || got.Databricks.Host != "https://w" {
 		t.Errorf("MLflow = %+v", got.MLflow)
 	}
 }

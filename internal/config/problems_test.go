@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,10 +54,14 @@ func TestProblems(t *testing.T) {
 		{"url with password", "agents: [{id: a, protocol: responses, url: \"http://u:p@h\"}]", "conf.yaml:1: url of agent a holds a user name; use auth: {type: bearer, token_env: NAME}"},
 		{"no model", "agents: [{id: a, protocol: chat_completions, url: http://a}]", "conf.yaml:1: agent a has no model, which chat_completions wants"},
 		{"demo with url", "agents: [{id: a, protocol: demo, url: http://a}]", "conf.yaml:1: agent a speaks demo, which has no url and no model"},
-		{"bearer without name", "agents: [{id: a, " + agentOK + ", auth: {type: bearer}}]", "conf.yaml:1: auth type bearer needs token_env, the name of the variable that holds the token"},
+		{"bearer without name", "agents: [{id: a, " + agentOK + ", auth: {type: bearer}}]", "conf.yaml:1: auth type bearer needs token_env, the name of the variable that holds the token, or token_file"},
 		{"bearer without value", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_env: NOPE}}]", "conf.yaml:1: NOPE is not set in the environment"},
 		{"bearer with a line end", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_env: CRLF}}]", "conf.yaml:1: CRLF holds a space, a line end or another character that no token has"},
-		{"auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: forward_user}}]", "conf.yaml:1: auth type forward_user is not available yet; none and bearer are"},
+		{"auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: forward_user}}]", "conf.yaml:1: auth type forward_user needs auth.mode databricks_app, which is not available yet; use none, bearer or databricks"},
+		{"unknown auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: basic}}]", `conf.yaml:1: type "basic" is unknown; it is one of none, bearer, databricks`},
+		{"token without bearer", "agents: [{id: a, " + agentOK + ", auth: {token_file: f}}]", "conf.yaml:1: token_env and token_file need type: bearer"},
+		{"two tokens", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_env: A, token_file: f}}]", "conf.yaml:1: auth has both token_env and token_file; keep one"},
+		{"no token file", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_file: gone}}]", "conf.yaml:1: cannot read the token: open thumbprint-data/gone: file does not exist"},
 		{"two experiments", "agents: [{id: a, " + agentOK + ", mlflow_experiment: x, mlflow_experiment_id: 1}]", "conf.yaml:1: agent a has both mlflow_experiment_id and mlflow_experiment; keep one"},
 		{"trace.by", "agents:\n- id: a\n  protocol: responses\n  url: http://a\n  trace:\n    by: me", `conf.yaml:6: by "me" is unknown; it is one of agent, gateway`},
 		{"demo by agent", "agents: [{id: a, protocol: demo, trace: {by: agent}}]", "conf.yaml:1: the demo agent records no traces; trace.by is gateway"},
@@ -88,6 +93,66 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// TestDatabricksCredentialsGoNowhereElse: what an agent of auth type databricks
+// needs, and where the workspace's credentials may be sent.
+func TestDatabricksCredentialsGoNowhereElse(t *testing.T) {
+	const host, pat = "DATABRICKS_HOST=w.cloud.databricks.com", "DATABRICKS_TOKEN=canary"
+	const machine = "DATABRICKS_CLIENT_ID=id DATABRICKS_CLIENT_SECRET=canary"
+	for _, tc := range []struct{ name, url, env, want string }{
+		{"the workspace", "https://w.cloud.databricks.com/serving-endpoints/a/invocations", host + " " + pat, ""},
+		{"the workspace, with its port", "https://W.cloud.databricks.com:443/x", host + " " + machine, ""},
+		{"an app", "https://a-1.aws.databricksapps.com/invocations", host + " " + machine, ""},
+		{"an app, with both", "https://a-1.aws.databricksapps.com/invocations", host + " " + machine + " " + pat, ""},
+		{"an app, by PAT", "https://a-1.aws.databricksapps.com/invocations", host + " " + pat, "a Databricks App takes no personal access token; set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET for agent a"},
+		{"this machine", "http://127.0.0.1:8001/x", "DATABRICKS_HOST=http://127.0.0.1:8001 " + pat, ""},
+		{"another host", "https://models.example.com/x", host + " " + pat, "auth type databricks is for agents at DATABRICKS_HOST (w.cloud.databricks.com) or under *.databricksapps.com, and agent a is at models.example.com"},
+		{"a name that looks alike", "https://w.cloud.databricks.com.evil.example/x", host + " " + pat, "auth type databricks is for agents at DATABRICKS_HOST (w.cloud.databricks.com) or under *.databricksapps.com, and agent a is at w.cloud.databricks.com.evil.example"},
+		{"in the clear", "http://w.cloud.databricks.com/x", host + " " + pat, "auth type databricks sends a credential, so the url of agent a must be https://"},
+		{"no host", "https://w/x", pat, "auth type databricks needs DATABRICKS_HOST in the environment"},
+		{"no credential", "https://w.cloud.databricks.com/x", host + " DATABRICKS_CLIENT_ID=id", "auth type databricks needs DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, in the environment"},
+	} {
+		env := map[string]string{}
+		for _, pair := range strings.Fields(tc.env) {
+			name, value, _ := strings.Cut(pair, "=")
+			env[name] = value
+		}
+		_, err := load(config.Flags{}, env, "agents: [{id: a, protocol: responses, url: \""+tc.url+"\", auth: {type: databricks}}]")
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%s: %v", tc.name, err)
+		case tc.want != "" && err == nil:
+			t.Errorf("%s: accepted", tc.name)
+		case tc.want != "":
+			if diff := cmp.Diff([]string{"conf.yaml:1: " + tc.want}, problems(t, err)); diff != "" {
+				t.Errorf("%s: %s", tc.name, diff)
+			}
+		}
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	for _, tc := range []struct{ name, content, want string }{
+		{"a line", "canary\n", ""},
+		{"nothing", " \n", "conf.yaml:1: /run/token is empty"},
+		{"two lines", "can\nary", "conf.yaml:1: /run/token holds a space, a line end or another character that no token has"},
+	} {
+		readFile := func(name string) ([]byte, error) {
+			if name == "/run/token" {
+				return []byte(tc.content), nil
+			}
+			return []byte("agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_file: /run/token}}]"), nil
+		}
+		got, err := config.Load(config.Flags{Config: "conf.yaml"}, func(string) string { return "" }, readFile)
+		if tc.want == "" {
+			if err != nil || got.Agents[0].Auth.TokenFile != "/run/token" {
+				t.Errorf("%s: %+v, %v", tc.name, got.Agents, err)
+			}
+		} else if err == nil || err.Error() != tc.want {
+			t.Errorf("%s: %v, want %s", tc.name, err, tc.want)
+		}
+	}
+}
+
 func dim(inner string) string {
 	return "agents: [{id: a, " + agentOK + ", feedback: {dimensions: [{" + inner + "}]}}]"
 }
@@ -107,6 +172,8 @@ func TestProblemsNameTheirOrigin(t *testing.T) {
 			[]string{`MLFLOW_TRACKING_URI: mlflow.tracking_uri must be embedded, http(s)://HOST:PORT or databricks, not "./mlruns"`}},
 		{"databricks without a host", config.Flags{}, map[string]string{"MLFLOW_TRACKING_URI": "databricks", "DATABRICKS_TOKEN": "t"},
 			[]string{"MLFLOW_TRACKING_URI: mlflow.tracking_uri databricks needs DATABRICKS_HOST in the environment"}},
+		{"a workspace that is none", config.Flags{}, map[string]string{"MLFLOW_TRACKING_URI": "databricks", "DATABRICKS_TOKEN": "t", "DATABRICKS_HOST": "http://w.example"},
+			[]string{"MLFLOW_TRACKING_URI: mlflow.tracking_uri databricks needs DATABRICKS_HOST to be the workspace's address, such as https://NAME.cloud.databricks.com"}},
 		{"two at once", config.Flags{}, map[string]string{"THUMBPRINT_FEEDBACK_WAIT": "x", "THUMBPRINT_STORAGE_URL": "y"},
 			[]string{`THUMBPRINT_FEEDBACK_WAIT: "x" is not a duration; write one such as 500ms or 1s`,
 				"THUMBPRINT_STORAGE_URL: storage.url must begin with sqlite: or postgres://"}},

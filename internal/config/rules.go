@@ -107,8 +107,6 @@ func (l *loader) mlflow() {
 	m := &l.MLflow
 	m.Token, m.Username, m.Password = l.secret("MLFLOW_TRACKING_TOKEN"), l.getenv("MLFLOW_TRACKING_USERNAME"), l.secret("MLFLOW_TRACKING_PASSWORD")
 	m.Workspace, m.SQLWarehouse = l.getenv("MLFLOW_WORKSPACE"), l.getenv("MLFLOW_TRACING_SQL_WAREHOUSE_ID")
-	m.DatabricksHost, m.DatabricksToken = l.getenv("DATABRICKS_HOST"), l.secret("DATABRICKS_TOKEN")
-	m.DatabricksClientID, m.DatabricksSecret = l.getenv("DATABRICKS_CLIENT_ID"), l.secret("DATABRICKS_CLIENT_SECRET")
 	if m.TrackingURI == "" {
 		if env := l.getenv("MLFLOW_TRACKING_URI"); env != "" {
 			m.TrackingURI, l.origin["mlflow.tracking_uri"] = env, "MLFLOW_TRACKING_URI"
@@ -118,7 +116,7 @@ func (l *loader) mlflow() {
 	switch {
 	case m.TrackingURI == Embedded:
 	case m.TrackingURI == "databricks":
-		l.databricks()
+		l.needDatabricks("mlflow.tracking_uri", "mlflow.tracking_uri databricks")
 	case !isHTTPURL(m.TrackingURI):
 		l.bad("mlflow.tracking_uri", fmt.Sprintf("mlflow.tracking_uri must be embedded, http(s)://HOST:PORT or databricks, not %q", scheme(m.TrackingURI)))
 	case hasUserinfo(m.TrackingURI):
@@ -126,16 +124,6 @@ func (l *loader) mlflow() {
 	case l.isOurs(m.TrackingURI):
 		l.Notices = append(l.Notices, fmt.Sprintf("mlflow.tracking_uri %s is this server's own address: traces go to the embedded store", m.TrackingURI))
 		m.TrackingURI = Embedded
-	}
-}
-
-func (l *loader) databricks() {
-	m := l.MLflow
-	if m.DatabricksHost == "" {
-		l.bad("mlflow.tracking_uri", "mlflow.tracking_uri databricks needs DATABRICKS_HOST in the environment")
-	}
-	if m.DatabricksToken == "" && (m.DatabricksClientID == "" || m.DatabricksSecret == "") {
-		l.bad("mlflow.tracking_uri", "mlflow.tracking_uri databricks needs DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, in the environment")
 	}
 }
 
