@@ -30,6 +30,10 @@ func (s *API) routes() []route {
 		{post, "/api/v1/agents/{agent_id}/invocations", chats, large, typed(s.invokeAgent, streams), "Ask an agent"},
 		{post, "/api/invoke_endpoint", chats, large, typed(s.invokeEndpoint, streams), "Ask an agent, for front ends that already speak this"},
 
+		{post, "/v1/chat/completions", chats, large, openAI(s.openAIChat), "Ask an agent as OpenAI's clients do"},
+		{post, "/v1/responses", chats, large, openAI(s.openAIResponses), "Ask an agent as OpenAI's clients do"},
+		{get, "/v1/models", chats, 0, openAI(s.openAIModels), "The agents, as OpenAI's clients ask for them"},
+
 		{get, "/api/v1/conversations", chats, 0, typed(s.listConversations), "List or search conversations, the newest first"},
 		{post, "/api/v1/conversations", chats, large, typed(s.importConversation, status(http.StatusCreated)), "Import a conversation"},
 		{get, "/api/v1/conversations/{id}", chats, 0, typed(s.getConversation), "Read a conversation's title and times"},

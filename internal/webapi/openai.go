@@ -1,0 +1,227 @@
+package webapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+	"github.com/thumbprint-ai/thumbprint/internal/httpx"
+	"github.com/thumbprint-ai/thumbprint/internal/identity"
+)
+
+// The routes that OpenAI's clients speak: an agent is a model. The answer's name
+// travels in the header X-Client-Request-Id, because a first event that those
+// clients do not know would break them; the header X-Thumbprint-Events: 1 asks
+// for ours all the same. They have OpenAI's error shape and ignore what they do
+// not know, as OpenAI's own do.
+
+// openAI mounts a handler whose errors, those of the guard included, have
+// OpenAI's shape.
+func openAI(h func(w http.ResponseWriter, r *http.Request) error) server {
+	return func(s *API, _ huma.API, rt route) {
+		guarded := s.guard(rt, httpx.HandlerFunc(h))
+		s.mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			ow := &openAIWriter{ResponseWriter: w}
+			guarded.ServeHTTP(ow, r)
+			ow.finish()
+		})
+	}
+}
+
+// openAIWriter passes everything on but problem documents, which it translates.
+type openAIWriter struct {
+	http.ResponseWriter
+	status  int // of a problem that is held back; else 0
+	problem bytes.Buffer
+}
+
+// Unwrap is how http.ResponseController finds what can flush.
+func (w *openAIWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader holds the head of a problem back.
+func (w *openAIWriter) WriteHeader(status int) {
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/problem+json") {
+		w.status = status
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write holds the body of a problem back.
+func (w *openAIWriter) Write(b []byte) (int, error) {
+	if w.status != 0 {
+		return w.problem.Write(b)
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *openAIWriter) finish() {
+	if w.status == 0 {
+		return
+	}
+	var p httpx.Problem
+	_ = json.Unmarshal(w.problem.Bytes(), &p) // our own
+	w.Header().Set("Content-Type", "application/json")
+	w.ResponseWriter.WriteHeader(w.status)
+	_ = json.NewEncoder(w.ResponseWriter).Encode(openAIErrorOf(w.status, p.Code, p.Detail)) // the client is gone: nobody to tell
+}
+
+// openAIError is OpenAI's error shape.
+type openAIError struct {
+	Error openAIErrorBody `json:"error"`
+}
+
+type openAIErrorBody struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    *string `json:"code"`
+}
+
+func openAIErrorOf(status int, code, message string) openAIError {
+	kind := "invalid_request_error"
+	switch {
+	case status == http.StatusTooManyRequests:
+		kind = "rate_limit_error"
+	case status >= 500:
+		kind = "server_error"
+	}
+	switch {
+	case code == "unknown_agent":
+		code = "model_not_found"
+	case code == "" && status == http.StatusUnauthorized:
+		code = "invalid_api_key"
+	}
+	e := openAIError{openAIErrorBody{Message: message, Type: kind}}
+	if code != "" {
+		e.Error.Code = &code
+	}
+	return e
+}
+
+func (s *API) openAIModels(w http.ResponseWriter, _ *http.Request) error {
+	type model struct {
+		ID      string `json:"id"`
+		Object  string `json:"object"`
+		Created int64  `json:"created"`
+		OwnedBy string `json:"owned_by"`
+	}
+	models := []model{}
+	for _, a := range s.Gateway.Agents() {
+		models = append(models, model{a.ID, "model", 0, "thumbprint"})
+	}
+	return httpx.WriteJSON(w, http.StatusOK, map[string]any{"object": "list", "data": models})
+}
+
+// openAIMessage is a message of either API; an input item that is none has a type.
+type openAIMessage struct {
+	Type    string          `json:"type"`
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"`
+}
+
+// messages translates a history. What a model's caller would do itself, calling
+// tools, an agent does; so tools and their results are refused, not ignored.
+func openAIHistory(list []openAIMessage, tools json.RawMessage) ([]message, error) {
+	if t := strings.TrimSpace(string(tools)); t != "" && t != "null" && t != "[]" {
+		return nil, errs.New(errs.Invalid, "An agent calls its own tools; send the request without tools.")
+	}
+	var out []message
+	for i, m := range list {
+		switch {
+		case m.Type != "" && m.Type != "message":
+			return nil, errs.New(errs.Invalid, "Input item %d is a %q; an agent takes messages only.", i, m.Type)
+		case m.Role == "developer":
+			m.Role = "system"
+		case m.Role == "tool", m.Role == "function":
+			return nil, errs.New(errs.Invalid, "Message %d is the result of a tool; an agent calls its own tools.", i)
+		}
+		out = append(out, message{Role: m.Role, Content: content(m.Content)})
+	}
+	return out, nil
+}
+
+// openAIBegin begins the turn and says its name in the header. Clients repeat
+// requests that fail with 5xx by themselves; one that an agent failed on is not
+// to be repeated without somebody asking for it.
+func (s *API) openAIBegin(ctx context.Context, w http.ResponseWriter, agentID string, inv invocation) (*gateway.Turn, error) {
+	store := inv.Store == nil || *inv.Store
+	turn, err := s.Gateway.Begin(ctx, turnRequest(ctx, agentID, inv, store))
+	if err != nil {
+		return nil, err
+	}
+	w.Header().Set("X-Client-Request-Id", turn.ClientRequestID)
+	w.Header().Set("X-Should-Retry", "false")
+	return turn, nil
+}
+
+// unfinished says why an answer is not complete; "" when it is.
+func unfinished(a *gateway.Answer) (code, message string) {
+	switch a.Status {
+	case chat.Completed:
+		return "", ""
+	case chat.Failed:
+		return a.ErrorCode, a.ErrorMessage
+	}
+	return "stopped", "The answer was stopped before its end."
+}
+
+// agentEvent is what is read of an event.
+type agentEvent struct {
+	Type   string          `json:"type"`
+	ItemID string          `json:"item_id"`
+	Delta  string          `json:"delta"`
+	Item   json.RawMessage `json:"item"`
+}
+
+// outputItem is what is read of an output item.
+type outputItem struct {
+	Type    string          `json:"type"`
+	ID      string          `json:"id"`
+	Content json.RawMessage `json:"content"`
+}
+
+// readEvent reads one event of a turn. Our own are passed on to those that ask.
+func readEvent(data []byte) (ev agentEvent, item outputItem, ours bool) {
+	if json.Unmarshal(data, &ev) != nil || string(data) == "[DONE]" {
+		return agentEvent{}, outputItem{}, false // an event of a shape of its own, which is nothing to OpenAI's clients
+	}
+	_ = json.Unmarshal(ev.Item, &item) // absent in most
+	return ev, item, ev.Type == "trace.client_request_id" || strings.HasPrefix(ev.Type, "thumbprint.")
+}
+
+// wantsEvents reports whether the caller asked for our events.
+func wantsEvents(r *http.Request) bool { return r.Header.Get("X-Thumbprint-Events") == "1" }
+
+// jsonSink is a sink that writes values.
+type jsonSink struct{ *sink }
+
+func (s jsonSink) send(v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return s.Send(data)
+}
+
+// previous finds the conversation of an earlier response of the caller's.
+func (s *API) previous(ctx context.Context, responseID string) (conversationID, parentID string, err error) {
+	l, err := s.Links.Get(ctx, strings.TrimPrefix(responseID, responseIDPrefix))
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return "", "", err
+	}
+	if err != nil || l.MessageID == "" || l.Actor != identity.FromContext(ctx).Subject {
+		return "", "", errs.New(errs.NotFound, "There is no stored response %q.", responseID).WithCode("previous_response_not_found")
+	}
+	return l.ConversationID, l.MessageID, nil
+}
+
+func unixNow() int64 { return time.Now().Unix() }
