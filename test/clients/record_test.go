@@ -1,18 +1,12 @@
 package clients
 
 import (
-	"context"
 	"crypto/rand"
-	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/thumbprint-ai/thumbprint/mlflow"
-	"github.com/thumbprint-ai/thumbprint/mlflow/mlflowtest"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
@@ -54,119 +48,55 @@ func (s server) record(t *testing.T, tr *mlflowtrace.Trace) *mlflowtrace.Trace {
 	return tr
 }
 
-func TestRecord(t *testing.T) {
-	each(t, func(t *testing.T, s server) {
-		tr := answered(s.experiment(t))
-		s.record(t, tr)
-		s.record(t, tr) // again, as after a lost answer
-		info, err := s.FindByClientRequestID(t.Context(), tr.ClientRequestID, mlflow.FindOptions{ExperimentIDs: []string{tr.ExperimentID}})
-		if err != nil || info.TraceID != tr.ID {
-			t.Fatalf("found %+v, %v", info, err)
-		}
-		got, err := s.Trace(t.Context(), tr.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Info.ExecutionDuration != time.Second || !got.Info.RequestTime.Equal(tr.Spans[0].Start.Truncate(time.Millisecond)) || got.Info.State != mlflow.StateOK {
-			t.Errorf("info = %+v", got.Info)
-		}
-		if len(got.Spans) != 3 || got.Spans[0].Outputs() != `{"this":"is a text"}` || !got.Spans[0].Start.Equal(tr.Spans[0].Start) {
-			t.Errorf("spans = %+v", got.Spans)
-		}
-	})
-}
-
-func TestRecordNeverErasesTheRequestID(t *testing.T) {
-	each(t, func(t *testing.T, s server) {
-		tr := s.record(t, answered(s.experiment(t)))
-		again := *tr
-		again.ClientRequestID = ""
-		s.record(t, &again)
-		if info, err := s.TraceInfo(t.Context(), tr.ID); err != nil || info.ClientRequestID != tr.ClientRequestID {
-			t.Errorf("info = %+v, %v; want %q", info, err, tr.ClientRequestID)
-		}
-	})
-}
-
-// TestRecordKeepsFeedback records a trace again that somebody rated meanwhile.
-func TestRecordKeepsFeedback(t *testing.T) {
-	each(t, func(t *testing.T, s server) {
-		tr := s.record(t, answered(s.experiment(t)))
-		if _, err := s.LogFeedback(t.Context(), tr.ID, mlflow.Feedback{Value: true, Source: human()}); err != nil {
-			t.Fatal(err)
-		}
-		s.record(t, tr)
-		if info, err := s.TraceInfo(t.Context(), tr.ID); err != nil || len(info.Assessments) != 1 {
-			t.Errorf("trace = %+v, %v", info, err)
-		}
-	})
-}
-
-// TestPreviewsOfTheServer leaves the previews to the server.
-func TestPreviewsOfTheServer(t *testing.T) {
-	each(t, func(t *testing.T, s server) {
-		tr := answered(s.experiment(t))
-		tr.RequestPreview, tr.ResponsePreview = "", ""
-		s.record(t, tr)
-		info, err := s.TraceInfo(t.Context(), tr.ID)
-		if err != nil || info.RequestPreview != "What is 6 × 7?" || info.ResponsePreview == "" {
-			t.Errorf("info = %+v, %v", info, err)
-		}
-	})
-}
-
-// TestPythonReads asks MLflow's own client what it sees.
-func TestPythonReads(t *testing.T) {
-	both(t, func(t *testing.T, s server) {
-		tr := s.record(t, answered(s.experiment(t)))
-		got := s.python(t, "read_trace.py", s.uri, tr.ExperimentID, tr.ID, tr.ClientRequestID)
-		if diff := cmp.Diff(any(pythonView(t, tr)), got); diff != "" {
-			t.Errorf("what the Python client sees (-want +got):\n%s", diff)
-		}
-	})
-}
-
-// python runs a script and decodes the JSON that it prints.
-func (s server) python(t *testing.T, script string, args ...string) (out any) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, mlflowtest.Python(t), append([]string{script}, args...)...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	text, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, stderr.String())
+func testRecord(t *testing.T, s server) {
+	tr := answered(s.experiment(t))
+	s.record(t, tr)
+	s.record(t, tr) // again, as after a lost answer
+	info, err := s.FindByClientRequestID(t.Context(), tr.ClientRequestID, mlflow.FindOptions{ExperimentIDs: []string{tr.ExperimentID}})
+	if err != nil || info.TraceID != tr.ID {
+		t.Fatalf("found %+v, %v", info, err)
 	}
-	if err := json.Unmarshal(text, &out); err != nil {
-		t.Fatalf("%s: %v: %s", script, err, text)
-	}
-	return out
-}
-
-// pythonView is what read_trace.py must print of answered.
-func pythonView(t *testing.T, tr *mlflowtrace.Trace) (want map[string]any) {
-	t.Helper()
-	err := json.Unmarshal([]byte(`{
-		"client_request_id": "`+tr.ClientRequestID+`", "experiment_id": "`+tr.ExperimentID+`", "state": "OK",
-		"request_time": 1767323045678, "execution_duration": 1000,
-		"request_preview": "What is 6 × 7?", "response_preview": "42", "name": "support", "tag": "red",
-		"session": "conv-1", "user": "alice@example.com", "schema": "3",
-		"token_usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "cache_read_input_tokens": 2},
-		"searched": ["`+tr.ID+`"],
-		"spans": [
-			{"name": "agent", "id": "`+rootID+`", "parent": null, "type": "AGENT", "status": "OK", "message": "",
-			 "inputs": {"messages": [{"role": "user", "content": "What is 6 × 7?"}]}, "outputs": "{\"this\":\"is a text\"}",
-			 "usage": null, "custom": {"n": 1, "none": null}, "events": []},
-			{"name": "multiply", "id": "`+toolID+`", "parent": "`+rootID+`", "type": "TOOL", "status": "OK", "message": "",
-			 "inputs": {"A": 6, "B": 7}, "outputs": 42, "usage": null, "custom": "[1]", "events": []},
-			{"name": "llm", "id": "`+modelID+`", "parent": "`+rootID+`", "type": "CHAT_MODEL", "status": "ERROR", "message": "cut off",
-			 "inputs": "plain text", "outputs": ["4", "2"],
-			 "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "cache_read_input_tokens": 2}, "custom": null,
-			 "events": [{"name": "first_token", "attributes": {"n": 1}}]}
-		]}`), &want)
+	got, err := s.Trace(t.Context(), tr.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return want
+	if got.Info.ExecutionDuration != time.Second || !got.Info.RequestTime.Equal(tr.Spans[0].Start.Truncate(time.Millisecond)) || got.Info.State != mlflow.StateOK {
+		t.Errorf("info = %+v", got.Info)
+	}
+	if len(got.Spans) != 3 || got.Spans[0].Outputs() != `{"this":"is a text"}` || !got.Spans[0].Start.Equal(tr.Spans[0].Start) {
+		t.Errorf("spans = %+v", got.Spans)
+	}
+}
+
+func testRecordNeverErasesTheRequestID(t *testing.T, s server) {
+	tr := s.record(t, answered(s.experiment(t)))
+	again := *tr
+	again.ClientRequestID = ""
+	s.record(t, &again)
+	if info, err := s.TraceInfo(t.Context(), tr.ID); err != nil || info.ClientRequestID != tr.ClientRequestID {
+		t.Errorf("info = %+v, %v; want %q", info, err, tr.ClientRequestID)
+	}
+}
+
+// testRecordKeepsFeedback records a trace again that somebody rated meanwhile.
+func testRecordKeepsFeedback(t *testing.T, s server) {
+	tr := s.record(t, answered(s.experiment(t)))
+	if _, err := s.LogFeedback(t.Context(), tr.ID, mlflow.Feedback{Value: true, Source: human()}); err != nil {
+		t.Fatal(err)
+	}
+	s.record(t, tr)
+	if info, err := s.TraceInfo(t.Context(), tr.ID); err != nil || len(info.Assessments) != 1 {
+		t.Errorf("trace = %+v, %v", info, err)
+	}
+}
+
+// testPreviewsOfTheServer leaves the previews to the server.
+func testPreviewsOfTheServer(t *testing.T, s server) {
+	tr := answered(s.experiment(t))
+	tr.RequestPreview, tr.ResponsePreview = "", ""
+	s.record(t, tr)
+	info, err := s.TraceInfo(t.Context(), tr.ID)
+	if err != nil || info.RequestPreview != "What is 6 × 7?" || info.ResponsePreview == "" {
+		t.Errorf("info = %+v, %v", info, err)
+	}
 }

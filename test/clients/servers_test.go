@@ -29,17 +29,43 @@ type server struct {
 	real bool
 }
 
-// each runs a test against the real MLflow and against ours on each database.
-func each(t *testing.T, test func(t *testing.T, s server)) {
-	t.Run("mlflow", func(t *testing.T) { test(t, realMLflow(t)) })
-	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) { test(t, ours(t, db)) })
+// TestServers runs the table against the real MLflow and against ours on each
+// database. The tests share a server, and each makes an experiment of its own.
+func TestServers(t *testing.T) {
+	t.Run("mlflow", func(t *testing.T) { testAll(t, realMLflow(t)) })
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) { testAll(t, ours(t, db)) })
 }
 
-// both is each with one database only, for tests that start Python, which takes
-// seconds.
-func both(t *testing.T, test func(t *testing.T, s server)) {
-	t.Run("mlflow", func(t *testing.T) { test(t, realMLflow(t)) })
-	t.Run("ours", func(t *testing.T) { test(t, ours(t, sqldbtest.SQLite(t))) })
+func testAll(t *testing.T, s server) {
+	for name, test := range map[string]func(*testing.T, server){
+		"experiment":                      testExperiment,
+		"trace info":                      testTraceInfo,
+		"upsert erases":                   testUpsertErases,
+		"find":                            testFind,
+		"search pages":                    testSearchPages,
+		"assessments":                     testAssessments,
+		"assessment values":               testAssessmentValues,
+		"quote":                           testQuote,
+		"tags":                            testTags,
+		"concurrent create":               testConcurrentCreate,
+		"log feedback":                    testLogFeedback,
+		"log feedback at once":            testLogFeedbackAtOnce,
+		"sources do not share an opinion": testSourcesDoNotShareAnOpinion,
+		"log expectation":                 testLogExpectation,
+		"override feedback":               testOverrideFeedback,
+		"wait":                            testWait,
+		"delete traces":                   testDeleteTraces,
+		"experiment tag and delete":       testExperimentTagAndDelete,
+		"record":                          testRecord,
+		"record never erases the id":      testRecordNeverErasesTheRequestID,
+		"record keeps feedback":           testRecordKeepsFeedback,
+		"previews of the server":          testPreviewsOfTheServer,
+		"early register":                  testEarlyRegister,
+		"late span":                       testLateSpan,
+		"many traces":                     testManyTraces,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, s) })
+	}
 }
 
 func realMLflow(t *testing.T) server {

@@ -1,0 +1,166 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
+)
+
+// tracing starts tracing into a fresh experiment; it stops with the test.
+func (s server) tracing(t *testing.T, cfg mlflowtrace.Config) (tr *mlflowtrace.Tracing, experimentID string) {
+	t.Helper()
+	cfg.ExperimentID = s.experiment(t)
+	cfg.OnDrop = func(d mlflowtrace.Drop) { t.Errorf("dropped: %+v", d) }
+	tr, err := mlflowtrace.New(t.Context(), s.Client, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tr.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return tr, cfg.ExperimentID
+}
+
+type message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+type messages struct {
+	Messages []message `json:"messages"`
+}
+
+// answer is what make_trace.py does, in Go.
+func answer(ctx context.Context, tr *mlflowtrace.Tracing, crid string) (traceID string, err error) {
+	question := messages{[]message{{"user", "What is 6 × 7?"}}}
+	reply := map[string]any{"choices": []any{map[string]any{"message": message{"assistant", "42"}}}}
+	ctx, root := tr.Start(ctx, "support_agent", mlflowtrace.Type(mlflowtrace.TypeAgent), mlflowtrace.Inputs(question))
+	defer root.End()
+	err = mlflowtrace.UpdateTrace(ctx,
+		mlflowtrace.ClientRequestID(crid), mlflowtrace.Session("conv-1"), mlflowtrace.User("alice@example.com"),
+		mlflowtrace.Tag("team", "red"), mlflowtrace.Metadata("version", "1.2"),
+		mlflowtrace.RequestPreview("What is 6 × 7?"), mlflowtrace.ResponsePreview("42"))
+	if err != nil {
+		return "", err
+	}
+
+	type query struct {
+		Query string `json:"query"`
+		Limit int    `json:"limit"`
+	}
+	_, err = mlflowtrace.Do(ctx, tr, "search_docs", func(context.Context) ([]any, error) {
+		return []any{map[string]any{"score": 0.9, "title": "Answers"}}, nil
+	}, mlflowtrace.Type(mlflowtrace.TypeTool), mlflowtrace.Inputs(query{"6 × 7", 3}))
+	if err != nil {
+		return "", err
+	}
+
+	_, model := tr.Start(ctx, "model", mlflowtrace.Type(mlflowtrace.TypeChatModel), mlflowtrace.Inputs(question))
+	model.SetModel("gpt-x", "")
+	model.SetTokenUsage(mlflowtrace.TokenUsage{InputTokens: 10, OutputTokens: 5})
+	model.Set("temperature", 0.2)
+	model.Event("first_token", attribute.Int("n", 1))
+	model.SetOutputs(reply)
+	model.End()
+
+	broken := errors.New("no number")
+	_, err = mlflowtrace.Do(ctx, tr, "broken", func(context.Context) (any, error) { return nil, broken },
+		mlflowtrace.Type(mlflowtrace.TypeParser), mlflowtrace.Inputs("42"))
+	if err != broken {
+		return "", fmt.Errorf("the failing step returned %w", err)
+	}
+	root.SetOutputs(reply)
+	return mlflowtrace.TraceID(ctx), nil
+}
+
+// testEarlyRegister rates an answer while it is being written, which a trace made
+// by Python refuses until 5 s after its end.
+func testEarlyRegister(t *testing.T, s server) {
+	tr, exp := s.tracing(t, mlflowtrace.Config{EarlyRegister: true})
+	crid := mlflow.NewClientRequestID()
+	ctx, root := tr.Start(mlflowtrace.WithTrace(t.Context(), mlflowtrace.ClientRequestID(crid)), "agent")
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o := mlflow.FindOptions{ExperimentIDs: []string{exp}}
+	running, err := s.FindByClientRequestID(t.Context(), crid, o)
+	if err != nil || running.TraceID != mlflowtrace.TraceID(ctx) || running.State != mlflow.StateInProgress {
+		t.Fatalf("while it runs: %+v, %v", running, err)
+	}
+	if _, err := s.LogFeedback(t.Context(), running.TraceID, mlflow.Feedback{Value: true, Source: human()}); err != nil {
+		t.Fatal(err)
+	}
+	root.SetOutputs("42")
+	root.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := s.FindByClientRequestID(t.Context(), crid, o)
+	if err != nil || ended.State != mlflow.StateOK || len(ended.Assessments) != 1 || ended.Name() != "agent" {
+		t.Errorf("in the end: %+v, %v", ended, err)
+	}
+}
+
+// testLateSpan ends a step after its root, and a part of the trace in another process.
+func testLateSpan(t *testing.T, s server) {
+	tr, _ := s.tracing(t, mlflowtrace.Config{})
+	ctx, root := tr.Start(mlflowtrace.WithTrace(t.Context(), mlflowtrace.ClientRequestID("req-late"), mlflowtrace.User("alice")), "agent")
+	_, late := tr.Start(ctx, "late")
+	root.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Trace(t.Context(), mlflowtrace.TraceID(ctx))
+	if err != nil || len(got.Spans) != 2 || got.Info.ClientRequestID != "req-late" || got.Info.User() != "alice" || got.Info.State != mlflow.StateOK {
+		t.Errorf("trace = %+v, %v", got, err)
+	}
+}
+
+// testManyTraces: nothing is lost or mixed up when many goroutines trace at once.
+func testManyTraces(t *testing.T, s server) {
+	tr, exp := s.tracing(t, mlflowtrace.Config{EarlyRegister: true})
+	const n = 12
+	done := make(chan error, n)
+	for i := range n {
+		go func() {
+			_, err := answer(t.Context(), tr, fmt.Sprint("req-", i))
+			done <- err
+		}()
+	}
+	for range n {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := tr.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for info, err := range s.SearchTraces(t.Context(), mlflow.SearchTraces{ExperimentIDs: []string{exp}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u := info.TokenUsage(); info.State != mlflow.StateOK || u == nil || u.TotalTokens != 15 {
+			t.Errorf("trace = %+v", info)
+		}
+		seen[info.ClientRequestID] = true
+	}
+	if len(seen) != n {
+		t.Errorf("found %d client_request_ids, want %d: %v", len(seen), n, seen)
+	}
+}
