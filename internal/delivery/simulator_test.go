@@ -72,6 +72,12 @@ type simulation struct {
 func simulate(w *world, seed uint64) {
 	s := &simulation{world: w, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), wanted: map[string]string{},
 		chaos: &chaos{seed: seed, next: w.net, seen: map[string]int{}, named: map[string]int{}, raging: true}}
+	defer func() {
+		for _, k := range s.workers {
+			k.runner.Stop()
+		}
+		s.chaos.late.Wait()
+	}()
 	for range 2 {
 		s.workers = append(s.workers, s.worker())
 	}
@@ -85,10 +91,6 @@ func simulate(w *world, seed uint64) {
 	}
 	s.chaos.calm()
 	s.allIsAsWanted()
-	for _, k := range s.workers {
-		k.runner.Stop()
-	}
-	s.chaos.late.Wait()
 }
 
 func (s *simulation) fail(format string, args ...any) {
