@@ -55,6 +55,11 @@ go_tests() {
     { tail -n 30 "$LOGS/go_tests.stderr"; return 1; }
 }
 
+page_tests() {
+  CHROMIUM=$THUMBPRINT_TEST_CHROMIUM logged npm --prefix web run --silent test:real
+  forbid_skips
+}
+
 e2e_tests() {
   logged node test/e2e/run.mjs
   forbid_skips
