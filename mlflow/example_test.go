@@ -99,3 +99,29 @@ func ExampleClient_TraceInfo_notFound() {
 	// true
 	// mlflow: GET /api/3.0/mlflow/traces/tr-missing: status 404 RESOURCE_DOES_NOT_EXIST: Trace not found.
 }
+
+// A judge puts a number on a trace, and a person what the answer should have been.
+func ExampleClient_LogFeedback() {
+	server := exampleServer()
+	defer server.Close()
+	client, err := mlflow.New(mlflow.WithTrackingURI(server.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+	const traceID = "tr-7406a0be18390a09e5b53e6b782b3f28"
+	judge := mlflow.Feedback{
+		Name: "relevance", Value: 0.9, Rationale: "It says what was asked.",
+		Source:   mlflow.Source{Type: mlflow.SourceLLMJudge, ID: "judge-1"},
+		Metadata: map[string]string{"prompt": "v3"},
+	}
+	for range 2 { // once more, as after a lost answer: still one assessment
+		if _, err := client.LogFeedback(context.Background(), traceID, judge); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if _, err := client.LogExpectation(context.Background(), traceID, mlflow.Expectation{Name: "answer", Value: "42"}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("noted")
+	// Output: noted
+}
