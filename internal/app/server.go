@@ -106,8 +106,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 func (s *Server) assemble(ctx context.Context) (err error) {
 	s.tokens, s.chats, s.links, s.jobs = identity.NewTokens(s.db), chat.NewStore(s.db), link.NewStore(s.db), outbox.NewStore(s.db)
 	s.votes = feedback.NewStore(s.db, s.jobs)
+	traces := tracestore.NewStore(s.db)
 	if s.cfg.MLflow.IsEmbedded() {
-		s.embedded = mlflowapi.Handler(tracestore.NewStore(s.db), mlflowapi.WithLogger(s.log))
+		s.embedded = mlflowapi.Handler(traces, mlflowapi.WithLogger(s.log))
 	}
 	ws := newWorkspace(s.cfg.Databricks)
 	if s.mlflow, err = mlflowClient(s.cfg, ws, s.embedded, s.log); err != nil {
@@ -135,6 +136,8 @@ func (s *Server) assemble(ctx context.Context) (err error) {
 	s.measure()
 	bctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
+	tidy := janitor{keep: s.cfg.Retention, db: s.db, traces: traces, chats: s.chats, forget: s.turns.DeleteConversation, log: s.log}
+	s.background.Go(func() { tidy.run(bctx) })
 	if s.cfg.MLflow.IsEmbedded() {
 		x.resolve(ctx, s.cfg.Agents) // in process: a millisecond, and then it is known
 	} else {

@@ -25,10 +25,13 @@ const (
 	demoID        = "demo"
 )
 
-// recordedBy is who records the trace of an agent of this protocol, when the
-// file does not say: agents built with MLflow trace themselves.
-func recordedBy(protocol string) string {
-	if protocol == ProtocolResponses || protocol == ProtocolChatAgent {
+// recordedBy is who records an agent's trace, when the file does not say: agents
+// built with MLflow trace themselves, and an agent of an unknown protocol is taken
+// for one, unless its URL is that of Chat Completions.
+func recordedBy(a *Agent) string {
+	switch {
+	case a.Protocol == ProtocolResponses, a.Protocol == ProtocolChatAgent,
+		a.Protocol == ProtocolAuto && !strings.HasSuffix(strings.TrimRight(a.URL, "/"), "/chat/completions"):
 		return TraceByAgent
 	}
 	return TraceByGateway
@@ -60,9 +63,9 @@ func (l *loader) agents() {
 func (l *loader) agent(path string, a *Agent) {
 	a.Name = first(a.Name, a.ID)
 	if a.Protocol == "" {
-		l.bad(path, "agent "+a.ID+" has no protocol; it is one of responses, chat_agent, chat_completions, demo")
+		l.bad(path, "agent "+a.ID+" has no protocol; it is one of responses, chat_agent, chat_completions, auto, demo")
 	} else {
-		l.oneOf(path+".protocol", a.Protocol, ProtocolResponses, ProtocolChatAgent, ProtocolChatCompletions, ProtocolDemo)
+		l.oneOf(path+".protocol", a.Protocol, ProtocolResponses, ProtocolChatAgent, ProtocolChatCompletions, ProtocolAuto, ProtocolDemo)
 	}
 	l.agentURL(path, a)
 	l.agentAuth(path, a)
@@ -106,7 +109,7 @@ func (l *loader) experiment(path string, a *Agent) {
 
 func (l *loader) trace(path string, a *Agent) {
 	t := &a.Trace
-	t.By = first(t.By, recordedBy(a.Protocol))
+	t.By = first(t.By, recordedBy(a))
 	l.oneOf(path+".trace.by", t.By, TraceByAgent, TraceByGateway)
 	if a.Protocol == ProtocolDemo && t.By == TraceByAgent {
 		l.bad(path+".trace.by", "the demo agent records no traces; trace.by is gateway")

@@ -19,6 +19,7 @@ const (
 	ProtocolChatAgent       = "chat_agent"
 	ProtocolChatCompletions = "chat_completions"
 	ProtocolDemo            = "demo"
+	ProtocolAuto            = "auto" // found out before the first question
 )
 
 // Who records an agent's trace.
@@ -45,10 +46,11 @@ type Config struct {
 
 	Databricks Databricks `yaml:"-"` // from the environment only
 
-	Agents   []Agent  `yaml:"agents"`
-	Auth     Auth     `yaml:"auth"`
-	Feedback Feedback `yaml:"feedback"`
-	Log      Log      `yaml:"log"`
+	Agents    []Agent   `yaml:"agents"`
+	Auth      Auth      `yaml:"auth"`
+	Feedback  Feedback  `yaml:"feedback"`
+	Retention Retention `yaml:"retention"`
+	Log       Log       `yaml:"log"`
 }
 
 // Server is where we listen and how people reach us.

@@ -155,12 +155,8 @@ func plain(err error, ye yaml.Error) string {
 	return strings.Join(strings.Fields(msg), " ") // one line
 }
 
-// plainUnknown tells a typo from a thing that is planned but not there.
 func plainUnknown(msg string) string {
 	key := strings.Trim(strings.TrimPrefix(msg, "unknown field "), `"`)
-	if key == "retention" {
-		return "retention is not available yet"
-	}
 	return fmt.Sprintf("unknown key %q", key)
 }
 

@@ -49,6 +49,7 @@ func Load(flags Flags, getenv func(string) string, readFile func(string) ([]byte
 	l.storage()
 	l.databricks()
 	l.mlflow()
+	l.retention()
 	l.choices()
 	l.agents()
 	if len(l.problems) > 0 {

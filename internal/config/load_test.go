@@ -200,6 +200,22 @@ func TestOurOwnAddressMeansEmbedded(t *testing.T) {
 	}
 }
 
+func TestWhoRecordsWhenTheFileDoesNotSay(t *testing.T) {
+	for spec, want := range map[string]string{
+		"protocol: responses, url: http://a":                          config.TraceByAgent,
+		"protocol: chat_agent, url: http://a":                         config.TraceByAgent,
+		"protocol: chat_completions, url: http://a, model: m":         config.TraceByGateway,
+		"protocol: auto, url: http://a/invocations":                   config.TraceByAgent,
+		"protocol: auto, url: http://a/v1/chat/completions, model: m": config.TraceByGateway,
+		"protocol: demo": config.TraceByGateway,
+	} {
+		got, err := load(config.Flags{}, nil, "agents: [{id: a, "+spec+"}]")
+		if err != nil || got.Agents[0].Trace.By != want {
+			t.Errorf("%s: recorded by the %s, %v; want %s", spec, got.Agents[0].Trace.By, err, want)
+		}
+	}
+}
+
 func TestDatabricks(t *testing.T) {
 	got, err := load(config.Flags{}, map[string]string{"DATABRICKS_HOST": "https://w", "DATABRICKS_TOKEN": "t"},
 		"mlflow: {tracking_uri: databricks}\nagents: [{id: a, protocol: responses, url: http://x, mlflow_experiment_id: 1}]\n")
