@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/auto"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/demo"
@@ -53,6 +54,8 @@ func agentClient(c config.Agent, ws *workspace, hc *http.Client) (agent.Client, 
 		return chatagent.New(ac, hc)
 	case config.ProtocolChatCompletions:
 		return chatcompletions.New(ac, hc)
+	case config.ProtocolAuto:
+		return auto.New(ac, hc)
 	case config.ProtocolDemo:
 		return demo.New(demo.DefaultPace), nil
 	}

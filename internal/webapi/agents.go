@@ -12,7 +12,7 @@ type agentView struct {
 	ID               string       `json:"id"`
 	Name             string       `json:"name"`
 	Description      string       `json:"description,omitempty"`
-	Protocol         string       `json:"protocol" enum:"responses,chat_agent,chat_completions,demo"`
+	Protocol         string       `json:"protocol" enum:"responses,chat_agent,chat_completions,auto,demo"`
 	Version          string       `json:"version,omitempty"`
 	SuggestedPrompts []string     `json:"suggested_prompts" nullable:"false"`
 	Feedback         feedbackSpec `json:"feedback"`

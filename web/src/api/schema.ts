@@ -257,7 +257,7 @@ export interface components {
             id: string;
             name: string;
             /** @enum {string} */
-            protocol: "responses" | "chat_agent" | "chat_completions" | "demo";
+            protocol: "responses" | "chat_agent" | "chat_completions" | "auto" | "demo";
             suggested_prompts: string[];
             version?: string;
         };
