@@ -22,6 +22,24 @@ export const agents = [
       ],
     },
   },
+  {
+    id: "detailed",
+    name: "Asks for more",
+    description: "Its deployer asks five further questions about each answer.",
+    protocol: "demo",
+    suggested_prompts: [],
+    feedback: {
+      open: false,
+      dimensions: [
+        { name: "user_feedback", type: "boolean" },
+        { name: "helpfulness", type: "number", min: 1, max: 5 },
+        { name: "solved_my_problem", type: "boolean" },
+        { name: "tone", type: "category", categories: ["friendly", "neutral", "cold"] },
+        { name: "used", type: "multi_category", categories: ["text", "table", "code"] },
+        { name: "what_was_missing", type: "text" },
+      ],
+    },
+  },
   { id: "support", name: "Support assistant", description: "Answers questions about orders and returns.", protocol: "responses", version: "2026-11-20", suggested_prompts: ["Where is my order?"] },
 ];
 

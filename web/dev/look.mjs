@@ -1,12 +1,12 @@
 // Draws every state of the page, on desktop and phone, light and dark, into a
 // folder of pictures to look at, and runs axe on each.
-// Usage: node dev/look.mjs FOLDER
+// Usage: node dev/look.mjs FOLDER [STATE…]
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { launch } from "./browser.mjs";
 import { startMock } from "./mock.mjs";
 
-const folder = process.argv[2] ?? "shots";
+const [folder = "shots", ...wanted] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const browser = await launch();
@@ -50,6 +50,25 @@ const states = {
     await ask(page, "Answer with sources");
     await answered(page);
   }],
+  approval: ["/", async (page) => {
+    await ask(page, "Please approve this");
+    await answered(page);
+  }],
+  detail: ["/", async (page) => {
+    await page.getByRole("button", { name: /^Agent:/ }).click();
+    await page.getByRole("menuitemradio", { name: "Asks for more" }).click();
+    await ask(page, "Give me a report");
+    await answered(page);
+    await page.getByRole("button", { name: "Good response" }).click();
+    await page.getByText("Rate in detail").last().click();
+    await page.getByRole("radiogroup", { name: "Helpfulness" }).getByText("4").click();
+    await page.locator('fieldset [data-delivery="delivered"]').waitFor();
+  }],
+  summary: ["/", async (page) => {
+    await ask(page, "Show me a tool call");
+    await answered(page);
+    await page.getByText("1 tool call").click();
+  }],
   streaming: ["/", async (page) => {
     await ask(page, "Give me a slow answer");
     await page.getByText("sentence 4").waitFor();
@@ -84,6 +103,7 @@ const states = {
 for (const [size, viewport] of Object.entries(sizes)) {
   for (const colorScheme of ["light", "dark"]) {
     for (const [name, [path, act]] of Object.entries(states)) {
+      if (wanted.length > 0 && !wanted.includes(name)) continue;
       // A new server each time, so that no picture depends on another.
       mock = await startMock({ pace: 10 });
       const context = await browser.newContext({ viewport, colorScheme, hasTouch: size === "phone", isMobile: size === "phone", bypassCSP: true, reducedMotion: "reduce" });

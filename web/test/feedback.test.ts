@@ -153,6 +153,56 @@ describe("thumbs", () => {
     }));
 });
 
+describe("rating in detail", () => {
+  it("is behind the vote, asks each thing by its kind, and saves what is answered at once", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByRole("button", { name: /^Agent:/ }).click();
+      await page.getByRole("menuitemradio", { name: "Asks for more" }).click();
+      await ask(page, "Hello");
+      const answer = page.locator('article[data-status="completed"]').last();
+      await until(() => page.locator('article[data-status="completed"]').count(), 2);
+      await answer.getByRole("button", up).click();
+      const dialog = page.getByRole("dialog", { name: "What was good?" });
+      await dialog.getByText("Rate in detail").click();
+      await dialog.getByRole("radiogroup", { name: "Helpfulness" }).getByText("3").click();
+      await page.keyboard.press("ArrowRight");
+      await dialog.getByRole("radiogroup", { name: "Tone" }).getByText("Neutral").click();
+      await dialog.getByRole("radiogroup", { name: "Solved my problem" }).getByText("No").click();
+      await dialog.getByRole("button", { name: "Table" }).click();
+      await dialog.getByRole("button", { name: "Code" }).click();
+      await dialog.getByRole("textbox", { name: "What was missing" }).fill("A picture");
+      await page.keyboard.press("Enter");
+      const kept = () => Object.fromEntries([...mock.state.feedback.values()].filter(({ withdrawn }) => !withdrawn).map(({ name, value }) => [name, value]));
+      await until(kept, { user_feedback: true, helpfulness: 4, tone: "neutral", solved_my_problem: false, used: ["table", "code"], what_was_missing: "A picture" });
+      await page.reload();
+      await page.locator('article[data-status="completed"]').nth(1).getByRole("button", { name: "Rate in detail" }).click();
+      const details = page.getByRole("dialog", { name: "Rate in detail" });
+      expect(await details.getByRole("radio", { name: "4" }).isChecked()).toBe(true);
+      expect(await details.getByRole("textbox", { name: "What was missing" }).inputValue()).toBe("A picture");
+      await details.getByRole("button", { name: "Clear Helpfulness" }).click();
+      await until(() => kept().helpfulness, undefined);
+      expect(await details.getByRole("radio", { name: "4" }).isChecked()).toBe(false);
+    }));
+});
+
+describe("two tabs", () => {
+  it("show one rating: that of the tab where it was given last", () =>
+    withPage(at, async ({ page, mock }) => {
+      const other = await page.context().newPage();
+      await other.goto(page.url());
+      await other.getByRole("button", down).click();
+      await other.getByText("On the trace").waitFor();
+      // Playwright's pages never hide each other, so the event is sent by hand.
+      await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+      await until(() => page.getByRole("button", down).getAttribute("aria-pressed"), "true");
+      await page.getByRole("button", up).click();
+      await until(() => [...mock.state.feedback.values()].map(({ value }) => value), [true]);
+      await other.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+      await until(() => other.getByRole("button", up).getAttribute("aria-pressed"), "true");
+      expect(await other.getByRole("button", down).getAttribute("aria-pressed")).toBe("false");
+    }));
+});
+
 describe("the trace page", () => {
   it("waits for the trace, then shows request, answer, spans and the rating", () =>
     withPage(at, async ({ page, mock }) => {

@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Bot, ChevronDown, PanelLeft, SquarePen } from "lucide-react";
-import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { api } from "../api/client";
 import type { Agent } from "../api/types";
 import { ChatPage } from "../chat/ChatPage";
@@ -37,6 +37,7 @@ export function Shell() {
   const [drawer, setDrawer] = useState(false);
   const [help, setHelp] = useState(false);
   const { sessions } = useApp();
+  const queries = useQueryClient();
 
   const newChat = () => {
     sessions.renew();
@@ -56,6 +57,11 @@ export function Shell() {
     focus: () => focusSoon("message"),
     copyAnswer: () => session && copyLastAnswer(session),
     help: () => setHelp(true),
+  });
+
+  useReturn(() => {
+    void session?.refresh();
+    void queries.invalidateQueries({ queryKey: ["conversations"] });
   });
 
   const sidebar = <Sidebar onNew={newChat} onHelp={() => setHelp(true)} onClose={isWide ? undefined : () => setDrawer(false)} />;
@@ -87,6 +93,19 @@ export function Shell() {
       {help && <ShortcutSheet onClose={() => setHelp(false)} />}
     </div>
   );
+}
+
+/** Does `act` when the person comes back to this tab: another one may have changed things. */
+function useReturn(act: () => void) {
+  const latest = useRef(act);
+  useEffect(() => {
+    latest.current = act;
+  });
+  useEffect(() => {
+    const listen = () => document.visibilityState === "visible" && latest.current();
+    document.addEventListener("visibilitychange", listen);
+    return () => document.removeEventListener("visibilitychange", listen);
+  }, []);
 }
 
 interface ChattingProps {

@@ -2,6 +2,7 @@ import { ChevronLeft, ChevronRight, CircleAlert, Info, RotateCcw, Route } from "
 import { memo, useMemo, useState } from "react";
 import type { Approval, Dimension, TraceSummary } from "../api/types";
 import { linkTo } from "../app/router";
+import { Details } from "../feedback/Details";
 import { Thumbs } from "../feedback/Thumbs";
 import { duration, useI18n, useT } from "../i18n";
 import { CopyButton } from "../markdown/Markdown";
@@ -15,7 +16,8 @@ import type { ChatMessage } from "./session";
 interface Props {
   message: ChatMessage;
   siblings: string[];
-  dimension: Dimension | undefined;
+  /** What the agent's deployer asks about its answers. */
+  dimensions: readonly Dimension[];
   last: boolean;
   busy: boolean;
   reconnecting: boolean;
@@ -86,10 +88,12 @@ function Failure({ message, busy, again, onRetry }: { message: ChatMessage; busy
   );
 }
 
-function Actions({ message, siblings, dimension, last, busy, conversation, again, onChoose, onRegenerate }: Omit<Props, "reconnecting" | "onApprove" | "undecided">) {
+function Actions({ message, siblings, dimensions, last, busy, conversation, again, onChoose, onRegenerate }: Omit<Props, "reconnecting" | "onApprove" | "undecided">) {
   const t = useT();
   const text = textOf(message.parts);
-  const rateable = message.rateable && message.traceId !== undefined && dimension !== undefined;
+  // The first yes-or-no question is what the thumbs ask.
+  const thumbs = dimensions.find(({ type }) => type === "boolean");
+  const details = dimensions.filter((dimension) => dimension !== thumbs);
   const from = conversation ? `/c/${encodeURIComponent(conversation)}` : undefined;
   return (
     <div
@@ -97,8 +101,11 @@ function Actions({ message, siblings, dimension, last, busy, conversation, again
     >
       <Siblings id={message.id} siblings={siblings} onChoose={onChoose} />
       {text !== "" && <CopyButton text={text} />}
-      {rateable && message.traceId && dimension && (
-        <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={dimension} feedback={message.feedback} />
+      {message.rateable && message.traceId && thumbs && (
+        <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={thumbs} details={details} feedback={message.feedback} />
+      )}
+      {message.rateable && message.traceId && details.length > 0 && (
+        <Details traceId={message.traceId} agentId={message.agent_id} dimensions={details} feedback={message.feedback} />
       )}
       {again && (
         <IconButton label={t.regenerate} disabled={busy} onClick={() => onRegenerate(message.parent_id ?? "")}>

@@ -21,7 +21,7 @@ interface Props {
 }
 
 /** Rated where an agent's configuration says nothing. */
-const usualDimension: Dimension = { name: "user_feedback", type: "boolean" };
+const usualDimensions: readonly Dimension[] = [{ name: "user_feedback", type: "boolean" }];
 
 /** One conversation, or the invitation to begin one. */
 export function ChatPage({ session, agents, agent }: Props) {
@@ -136,7 +136,7 @@ function StepView({ step, before, after, agents, chat, last, onChoose, onRegener
     <AnswerView
       message={message}
       siblings={step.siblings}
-      dimension={thumbsOf(agents.find((agent) => agent.id === message.agent_id))}
+      dimensions={dimensionsOf(agents.find((agent) => agent.id === message.agent_id))}
       last={last}
       busy={busy}
       reconnecting={chat.reconnecting === true && chat.running === message.id}
@@ -151,10 +151,9 @@ function StepView({ step, before, after, agents, chat, last, onChoose, onRegener
   );
 }
 
-/** The dimension that the thumbs give; undefined where the deployer asks no yes-or-no question. */
-function thumbsOf(agent: Agent | undefined): Dimension | undefined {
+function dimensionsOf(agent: Agent | undefined): readonly Dimension[] {
   const dimensions = agent?.feedback?.dimensions ?? [];
-  return dimensions.length === 0 ? usualDimension : dimensions.find((dimension) => dimension.type === "boolean");
+  return dimensions.length === 0 ? usualDimensions : dimensions;
 }
 
 function Welcome({ agent, onPick }: { agent: Agent | undefined; onPick: (prompt: string) => void }) {

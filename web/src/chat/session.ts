@@ -67,22 +67,37 @@ export class Session {
     const { id } = this.chat.get();
     if (!id) return;
     try {
-      const [conversation, stored] = await Promise.all([api.conversation(id), api.messages(id)]);
-      const messages = stored.map(fromStored);
-      const last = messages.findLast((message) => message.role === "assistant" && message.agent_id);
-      const running = messages.findLast((message) => message.status === "streaming");
-      this.#update({
-        load: "ready",
-        title: conversation.title,
-        agentId: last?.agent_id ?? conversation.agent_id,
-        messages,
-        running: running?.id,
-      });
-      if (running) void this.#rejoin(running.id, undefined);
+      await this.#readStored(id);
     } catch (error) {
       const missing = error instanceof ApiError && error.status === 404;
       this.#update({ load: missing ? "missing" : "failed" });
     }
+  }
+
+  /** Takes over what another tab did meanwhile; what is shown stays when that cannot be learnt. */
+  async refresh(): Promise<void> {
+    const { id, load, running } = this.chat.get();
+    if (id && load === "ready" && !running) await this.#readStored(id).catch(() => {});
+  }
+
+  async #readStored(id: string): Promise<void> {
+    const turn = this.#turn;
+    const [conversation, stored] = await Promise.all([api.conversation(id), api.messages(id)]);
+    // What was begun here meanwhile is newer than what was read.
+    if (this.#turn !== turn) return;
+    // A message asked here keeps its time: that is its identity on the page.
+    const known = new Map(this.chat.get().messages.map((message) => [message.id, message.timestamp]));
+    const messages = stored.map((message) => fromStored({ ...message, timestamp: known.get(message.id) ?? message.timestamp }));
+    const last = messages.findLast((message) => message.role === "assistant" && message.agent_id);
+    const running = messages.findLast((message) => message.status === "streaming");
+    this.#update({
+      load: "ready",
+      title: conversation.title,
+      agentId: last?.agent_id ?? conversation.agent_id,
+      messages,
+      running: running?.id,
+    });
+    if (running) void this.#rejoin(running.id, undefined);
   }
 
   /** Asks a question below `parent`; `root` puts it beside the first question. */

@@ -1,12 +1,14 @@
 import { ThumbsDown, ThumbsUp } from "lucide-react";
 import { Popover } from "radix-ui";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useApp } from "../app/context";
 import { useObservable } from "../app/observable";
 import type { Dimension, Feedback } from "../api/types";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
 import type { Ballot } from "./ballot";
+import { DetailForm } from "./DetailForm";
+import { popoverLook } from "./Details";
 import { DeliveryWords } from "./DeliveryWords";
 import { noVote, type VoteState } from "./machine";
 import { VoteForm } from "./VoteForm";
@@ -15,11 +17,13 @@ interface Props {
   traceId: string;
   agentId?: string;
   dimension: Dimension;
+  /** What else the deployer asks. */
+  details: Dimension[];
   feedback?: Feedback[];
 }
 
 /** The two thumbs of one answer, and what follows a vote. */
-export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
+export function Thumbs({ traceId, agentId, dimension, details, feedback }: Props) {
   const t = useT();
   const { ballots, notices } = useApp();
   const ballot = ballots.get({ traceId, agentId, dimension: dimension.name }, feedback);
@@ -80,7 +84,16 @@ export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
           </div>
         </Popover.Anchor>
         {open && (
-          <VotePopover ballot={ballot} dimension={dimension} side={open.side} byKeyboard={open.byKeyboard} onClose={() => setOpen(undefined)} thumb={open.side ? up : down} />
+          <VotePopover ballot={ballot} dimension={dimension} side={open.side} byKeyboard={open.byKeyboard} onClose={() => setOpen(undefined)} thumb={open.side ? up : down}>
+            {details.length > 0 && (
+              <details className="mt-3 border-t border-line pt-2">
+                <summary className="flex min-h-8 items-center text-sm font-medium text-accent pointer-coarse:min-h-11">{t.rateInDetail}</summary>
+                <div className="mt-2">
+                  <DetailForm traceId={traceId} agentId={agentId} dimensions={details} feedback={feedback} />
+                </div>
+              </details>
+            )}
+          </VotePopover>
         )}
       </Popover.Root>
       <DeliveryWords state={state} onRetry={() => void ballot.redeliver()} />
@@ -89,7 +102,7 @@ export function Thumbs({ traceId, agentId, dimension, feedback }: Props) {
           type="button"
           aria-label={`${t.editComment}: “${state.shown.comment}”`}
           className="mx-1 max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
-          onClick={(event) => setOpen({ side: state.shown.value ?? false, byKeyboard: event.detail === 0 })}
+          onClick={(event) => setOpen({ side: state.shown.value === true, byKeyboard: event.detail === 0 })}
         >
           “{state.shown.comment}”
         </button>
@@ -105,9 +118,10 @@ interface PopoverProps {
   byKeyboard: boolean;
   onClose: () => void;
   thumb: React.RefObject<HTMLButtonElement | null>;
+  children: ReactNode;
 }
 
-function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb }: PopoverProps) {
+function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb, children }: PopoverProps) {
   const t = useT();
   const content = useRef<HTMLDivElement>(null);
   return (
@@ -119,7 +133,7 @@ function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb }: Po
         align="start"
         sideOffset={8}
         collisionPadding={12}
-        className="pop z-30 max-h-(--radix-popover-content-available-height) w-[min(23rem,calc(100vw-1.5rem))] overflow-y-auto rounded-l border border-line bg-raised p-4 shadow-high"
+        className={popoverLook}
         onOpenAutoFocus={(event) => {
           event.preventDefault();
           if (byKeyboard) content.current?.querySelector<HTMLElement>("button, textarea")?.focus();
@@ -141,6 +155,7 @@ function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb }: Po
             onClose();
           }}
         />
+        {children}
       </Popover.Content>
     </Popover.Portal>
   );

@@ -4,6 +4,7 @@ import { useObservable } from "../app/observable";
 import { reasonName, useT } from "../i18n";
 import { Button } from "../ui/controls";
 import type { Ballot } from "./ballot";
+import { Chip } from "./Chip";
 
 const longest = 1000;
 
@@ -94,24 +95,5 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
         </Button>
       </div>
     </form>
-  );
-}
-
-interface ChipProps {
-  name: string;
-  on: boolean;
-  onToggle: () => void;
-}
-
-function Chip({ name, on, onToggle }: ChipProps) {
-  return (
-    <button
-      type="button"
-      aria-pressed={on}
-      onClick={onToggle}
-      className={`min-h-8 rounded-full border px-3 text-[0.8125rem] transition-colors pointer-coarse:min-h-11 ${on ? "border-accent bg-accent-soft font-medium text-accent-strong" : "border-edge hover:bg-hover"}`}
-    >
-      {name}
-    </button>
   );
 }

@@ -8,7 +8,8 @@ const storageName = "unsent";
 /** All ballots of the page; those with unsent votes survive a reload. */
 export class Ballots {
   readonly #ballots = new Map<string, Ballot>();
-  readonly #loaded = new WeakSet<Feedback[]>();
+  /** What each ballot was last told by a loaded conversation. */
+  readonly #loaded = new Map<string, Feedback[]>();
   readonly #around: Surroundings;
 
   constructor(refused: (failure: Failure) => void) {
@@ -34,11 +35,11 @@ export class Ballots {
     if (!known) {
       const ballot = new Ballot(target, this.#around, mine);
       this.#ballots.set(nameOf(target), ballot);
-      if (feedback) this.#loaded.add(feedback);
+      if (feedback) this.#loaded.set(nameOf(target), feedback);
       return ballot;
     }
-    if (feedback && !this.#loaded.has(feedback)) {
-      this.#loaded.add(feedback);
+    if (feedback && this.#loaded.get(nameOf(target)) !== feedback) {
+      this.#loaded.set(nameOf(target), feedback);
       // Not while something draws: this is called from there.
       queueMicrotask(() => known.loaded(mine));
     }

@@ -76,7 +76,8 @@ describe("what the server knows", () => {
   it("is shown after loading", () => {
     expect(initial(feedback)).toMatchObject({ shown: { value: false, reasons: ["slow"], comment: "late" }, feedbackId: "fb", delivery: "delivered" });
     expect(initial({ ...feedback, withdrawn: true })).toMatchObject({ shown: noVote, delivery: undefined, feedbackId: "fb" });
-    expect(initial({ ...feedback, value: "text" }).shown).toEqual(noVote);
+    expect(initial({ ...feedback, value: { no: "value" } }).shown).toEqual(noVote);
+    expect(initial({ ...feedback, value: ["a", "b"] }).shown.value).toEqual(["a", "b"]);
   });
 
   it("does not overwrite what is on its way", () => {

@@ -1,9 +1,9 @@
 import type { Failure } from "../api/http";
-import type { Accepted, Delivery, Feedback } from "../api/types";
+import type { Accepted, Delivery, Feedback, FeedbackValue } from "../api/types";
 
 /** What one person says about one answer. `value` is undefined where there is no vote. */
 export interface Vote {
-  value: boolean | undefined;
+  value: FeedbackValue | undefined;
   reasons: string[];
   comment: string;
 }
@@ -53,8 +53,12 @@ export function initial(feedback: Feedback | undefined): VoteState {
 }
 
 export function voteOf(feedback: Feedback | undefined): Vote {
-  if (!feedback || feedback.withdrawn || typeof feedback.value !== "boolean") return noVote;
+  if (!feedback || feedback.withdrawn || !isValue(feedback.value)) return noVote;
   return { value: feedback.value, reasons: feedback.reasons ?? [], comment: feedback.rationale ?? "" };
+}
+
+function isValue(value: unknown): value is FeedbackValue {
+  return ["boolean", "number", "string"].includes(typeof value) || (Array.isArray(value) && value.every((item) => typeof item === "string"));
 }
 
 export function step(state: VoteState, event: VoteEvent): VoteState {

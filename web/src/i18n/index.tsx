@@ -28,8 +28,13 @@ export function firstLanguage(chosen: string | undefined, preferred: readonly st
 
 /** The name of a reason; one the deployer made up is shown as its own words. */
 export function reasonName(t: Messages, key: string): string {
-  const words = key.replaceAll("_", " ");
-  return t.reasonNames[key] ?? words.charAt(0).toUpperCase() + words.slice(1);
+  return t.reasonNames[key] ?? dimensionName(key);
+}
+
+/** The name of a dimension or category as words; they are the deployer's, so there is nothing to translate. */
+export function dimensionName(name: string): string {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** A duration as a person says it. */
