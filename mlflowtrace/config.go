@@ -60,7 +60,7 @@ var (
 
 // Stats counts since the start.
 type Stats struct {
-	Traces       uint64 // whose description MLflow has
+	Traces       uint64 // that MLflow has whole
 	Spans        uint64 // that MLflow has
 	Dropped      uint64 // traces that were lost whole or in part
 	DroppedSpans uint64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ func (p *SpanProcessor) work(ctx context.Context) {
 			return
 		case t := <-p.queue:
 			j := p.take(t)
-			p.finish(t, j, p.export(ctx, j))
+			lost, err := p.export(ctx, j)
+			p.finish(t, j, lost, err)
 		}
 	}
 }
@@ -74,23 +76,35 @@ func (p *SpanProcessor) info(t *running) *mlflow.TraceInfo {
 	return tr.info(root)
 }
 
-// export sends the spans and then the description. Spans that MLflow will never
-// take do not keep the description back: without it feedback finds no trace.
-func (p *SpanProcessor) export(ctx context.Context, j job) (err error) {
-	if len(j.spans) > 0 {
-		err = p.exportSpans(ctx, j)
+// spansPerRequest keeps requests of long traces small.
+const spansPerRequest = 500
+
+// export sends the spans and then the description, and returns how many spans were
+// lost. Spans that MLflow will never take do not keep the description back: without
+// it feedback finds no trace.
+func (p *SpanProcessor) export(ctx context.Context, j job) (lost int, err error) {
+	lost = len(j.spans)
+	for batch := range slices.Chunk(j.spans, spansPerRequest) {
+		switch sendErr := p.exportSpans(ctx, j.traceID, batch); {
+		case sendErr == nil:
+			lost -= len(batch)
+		case retryable(sendErr), ctx.Err() != nil:
+			return lost, sendErr // MLflow is away: it would not take the rest either
+		default:
+			err = sendErr
+		}
 	}
-	if j.info == nil || err != nil && (retryable(err) || ctx.Err() != nil) {
-		return err
+	if j.info == nil {
+		return lost, err
 	}
-	return errors.Join(err, p.try(ctx, func(ctx context.Context) error {
+	return lost, errors.Join(err, p.try(ctx, func(ctx context.Context) error {
 		_, err := p.client.StartTrace(ctx, j.info)
 		return err
 	}))
 }
 
-func (p *SpanProcessor) exportSpans(ctx context.Context, j job) error {
-	body, err := encodeEnded(j.traceID, j.spans)
+func (p *SpanProcessor) exportSpans(ctx context.Context, traceID string, spans []sdktrace.ReadOnlySpan) error {
+	body, err := encodeEnded(traceID, spans)
 	if err != nil {
 		return fmt.Errorf("mlflowtrace: encode: %w", err)
 	}
@@ -100,28 +114,37 @@ func (p *SpanProcessor) exportSpans(ctx context.Context, j job) error {
 	if err == nil {
 		p.mu.Lock()
 		defer p.unlock()
-		p.stats.Spans += uint64(len(j.spans))
+		p.stats.Spans += uint64(len(spans))
 	}
 	return err
 }
 
-// finish notes how a job went and gives t back to the workers if more is due.
-func (p *SpanProcessor) finish(t *running, j job, err error) {
+// finish ends a job. Who flushes is told last, after OnDrop.
+func (p *SpanProcessor) finish(t *running, j job, lost int, err error) {
+	if done := p.settle(t, j, lost, err); done != nil {
+		close(done)
+	}
+}
+
+// settle notes how a job went, and gives t back to the workers if more is due;
+// otherwise it returns the channel of those who wait for t.
+func (p *SpanProcessor) settle(t *running, j job, lost int, err error) chan struct{} {
 	p.mu.Lock()
 	defer p.unlock()
 	switch {
 	case err != nil:
-		p.drop(Drop{TraceID: j.traceID, Spans: len(j.spans), Err: err})
+		p.drop(Drop{TraceID: j.traceID, Spans: lost, Err: err})
 	case j.info != nil && j.info.State != mlflow.StateInProgress:
 		p.stats.Traces++
 	}
 	if t.register || t.describe || t.send {
 		p.queue <- t
-		return
+		return nil
 	}
-	close(t.queued)
+	done := t.queued
 	t.queued = nil
 	p.forget(t)
+	return done
 }
 
 // The pauses between attempts: doubled each time, a quarter more or less.

@@ -212,6 +212,34 @@ func TestTooManySpans(t *testing.T) {
 	})
 }
 
+// TestLongTrace: its spans go in several requests. One of them is refused; the
+// others, and the description, arrive all the same.
+func TestLongTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, lost := &wire{answer: func(n int, _ *http.Request) (int, string) {
+			if n == 2 {
+				return 400, ""
+			}
+			return 0, ""
+		}}, &losses{}
+		tr := w.start(t, mlflowtrace.Config{OnDrop: lost.add})
+		ctx, root := tr.Start(t.Context(), "root")
+		for range 1200 {
+			_, child := tr.Start(ctx, "child")
+			child.End()
+		}
+		root.End()
+		synctest.Wait()
+		drops := lost.take()
+		if len(drops) != 1 || drops[0].Spans != 500 || !errors.Is(drops[0].Err, mlflow.ErrInvalid) {
+			t.Errorf("drops = %+v", drops)
+		}
+		if s := tr.Stats(); w.n != 4 || s.Spans != 701 || s.DroppedSpans != 500 || w.last() == nil {
+			t.Errorf("%d requests, stats = %+v", w.n, s)
+		}
+	})
+}
+
 func TestEarlyRegister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{}
