@@ -97,6 +97,7 @@ const states = {
     if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();
     await page.getByRole("button", { name: "Options for First try" }).click();
     await page.getByRole("menuitem", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Undo" }).waitFor();
   }],
 };
 

@@ -1,7 +1,9 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode, useMemo } from "react";
 import { createRoot } from "react-dom/client";
-import { ApiError } from "./api/http";
+import { api } from "./api/client";
+import { ApiError, failureOf } from "./api/http";
+import { Bin } from "./app/bin";
 import { AppContext, type App } from "./app/context";
 import { ErrorBoundary } from "./app/ErrorBoundary";
 import { useObservable } from "./app/observable";
@@ -26,8 +28,10 @@ const queries = new QueryClient({
 
 function createApp(): App {
   const notices = new Notices();
+  const changed = () => void queries.invalidateQueries({ queryKey: ["conversations"] });
   return {
     notices,
+    bin: new Bin({ remove: api.remove, changed, failed: (error) => notices.fail(failureOf(error)) }),
     preferences: new Preferences(),
     ballots: new Ballots(notices.fail),
     sessions: new Sessions({
@@ -35,7 +39,7 @@ function createApp(): App {
         const place = here();
         if (place.page === "chat" && !place.conversation) go({ page: "chat", conversation: id }, "replace");
       },
-      changed: () => void queries.invalidateQueries({ queryKey: ["conversations"] }),
+      changed,
     }),
   };
 }

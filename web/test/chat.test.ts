@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { answers, ask, settled, until, useBrowser, withPage } from "./page";
 
@@ -179,6 +180,7 @@ describe("history", () => {
       await page.keyboard.press("Control+k");
       await page.keyboard.type("first");
       await until(() => list.getByRole("listitem").count(), 1);
+      expect(await list.locator("mark").innerText()).toBe("First");
       await list.getByRole("button", { name: "Options for First try" }).click();
       await page.getByRole("menuitem", { name: "Rename" }).click();
       await page.getByRole("textbox", { name: "Conversation title" }).fill("My first one");
@@ -187,10 +189,33 @@ describe("history", () => {
       await page.getByText("An answer about: First try").waitFor();
       await list.getByRole("button", { name: "Options for My first one" }).click();
       await page.getByRole("menuitem", { name: "Delete" }).click();
-      const dialog = page.getByRole("alertdialog", { name: "Delete this conversation?" });
-      await dialog.getByRole("button", { name: "Delete" }).click();
-      await until(() => mock.state.conversations.has("conv-7"), false);
       await until(() => new URL(page.url()).pathname, "/");
+      await list.getByRole("link", { name: "My first one" }).waitFor({ state: "detached" });
+      await page.getByRole("button", { name: "Undo" }).click();
+      await page.getByText("An answer about: First try").waitFor();
+      expect(mock.state.conversations.has("conv-7")).toBe(true);
+      await list.getByRole("button", { name: "Options for My first one" }).click();
+      await page.getByRole("menuitem", { name: "Delete" }).click();
+      await page.getByRole("button", { name: "Undo" }).waitFor();
+      // Leaving the page is no undo.
+      await page.reload();
+      await until(() => mock.state.conversations.has("conv-7"), false);
+      await list.getByRole("link", { name: "Ratings in October" }).waitFor();
+      expect(await list.getByRole("link", { name: "My first one" }).count()).toBe(0);
+    }));
+
+  it("can be taken along, as Markdown and as JSON", () =>
+    withPage({}, async ({ page }) => {
+      const files: Record<string, string> = {};
+      for (const name of ["Export as Markdown", "Export as JSON"]) {
+        await page.getByRole("button", { name: "Options for First try" }).click();
+        const download = page.waitForEvent("download");
+        await page.getByRole("menuitem", { name }).click();
+        const file = await download;
+        files[file.suggestedFilename()] = await readFile(await file.path(), "utf8");
+      }
+      expect(files["First-try.md"]).toBe("# First try\n\n## You\n\nFirst try\n\n## Demo agent\n\nAn answer about: First try\n");
+      expect(JSON.parse(files["First-try.json"] ?? "")).toMatchObject({ id: "conv-7", messages: [{ role: "user" }, { traceId: "req-0000000000000006" }] });
     }));
 
   it("a conversation that is not there says so", () =>

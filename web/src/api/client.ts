@@ -18,7 +18,7 @@ export const api = {
     json<Page<Message>>(`${v1}/conversations/${id(conversation)}/messages`).then((page) => page.items),
   rename: (conversation: string, title: string) =>
     json<Conversation>(`${v1}/conversations/${id(conversation)}`, { method: "PATCH", body: { title } }),
-  remove: (conversation: string) => send(`${v1}/conversations/${id(conversation)}`, { method: "DELETE" }),
+  remove: (conversation: string, leaving: boolean) => send(`${v1}/conversations/${id(conversation)}`, { method: "DELETE", keepalive: leaving }),
 
   invoke: (agent: string, body: Invocation, signal: AbortSignal) =>
     send(`${v1}/agents/${id(agent)}/invocations`, { method: "POST", body, signal, headers: { Accept: "text/event-stream" } }),

@@ -44,15 +44,18 @@ interface Options {
   body?: unknown;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** Goes on when the page is left. */
+  keepalive?: boolean;
 }
 
 /** Sends one request and returns the answer, or throws ApiError. Aborts pass through unchanged. */
-export async function send(path: string, { method = "GET", body, headers, signal }: Options = {}): Promise<Response> {
+export async function send(path: string, { method = "GET", body, headers, signal, keepalive = false }: Options = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
       method,
       signal: signal ?? null,
+      keepalive,
       headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
       body: body === undefined ? null : JSON.stringify(body),
     });

@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Ellipsis, Pencil, Plus, Search, Trash2, X } from "lucide-react";
+import { Ellipsis, FileJson, FileText, Pencil, Plus, Search, Trash2, X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
@@ -8,8 +8,10 @@ import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
 import { Logo } from "../ui/Logo";
 import { Menu, MenuItem } from "../ui/menu";
-import { Modal } from "../ui/Modal";
+import { exportConversation, type Format } from "../chat/export";
+import { graceful } from "./bin";
 import { useApp } from "./context";
+import { useObservable } from "./observable";
 import { groupByAge } from "./groups";
 import { go, linkTo, usePlace } from "./router";
 import { SettingsMenu } from "./SettingsMenu";
@@ -65,6 +67,8 @@ export function Sidebar({ onNew, onHelp, onClose }: Props) {
 
 function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
   const t = useT();
+  const { bin } = useApp();
+  const deleted = useObservable(bin.ids);
   const list = useInfiniteQuery({
     queryKey: ["conversations", query],
     queryFn: ({ pageParam, signal }) => api.conversations(query, pageParam, signal),
@@ -74,8 +78,8 @@ function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
   });
   const groups = useMemo(
     // As of the moment the list came; it comes again whenever something changes.
-    () => groupByAge(list.data?.pages.flatMap((page) => page.items) ?? [], new Date(list.dataUpdatedAt)),
-    [list.data, list.dataUpdatedAt],
+    () => groupByAge(list.data?.pages.flatMap((page) => page.items).filter(({ id }) => !deleted.has(id)) ?? [], new Date(list.dataUpdatedAt)),
+    [list.data, list.dataUpdatedAt, deleted],
   );
   return (
     <div className="min-h-0 flex-1 overflow-y-auto px-3 pb-4">
@@ -93,7 +97,7 @@ function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
           <h2 className="px-3.5 pt-4 pb-1 text-xs font-medium text-quiet">{t[age]}</h2>
           <ul>
             {items.map((conversation) => (
-              <Row key={conversation.id} conversation={conversation} onOpen={onOpen} />
+              <Row key={conversation.id} conversation={conversation} query={query} onOpen={onOpen} />
             ))}
           </ul>
         </section>
@@ -107,13 +111,12 @@ function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
   );
 }
 
-function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: () => void }) {
+function Row({ conversation, query, onOpen }: { conversation: Conversation; query: string; onOpen?: () => void }) {
   const t = useT();
   const place = usePlace();
-  const { notices, sessions } = useApp();
+  const { bin, notices, sessions } = useApp();
   const queries = useQueryClient();
   const [renaming, setRenaming] = useState(false);
-  const [deleting, setDeleting] = useState(false);
   const current = place.page === "chat" && place.conversation === conversation.id;
   const title = conversation.title || t.untitled;
 
@@ -128,17 +131,23 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
     }
     await queries.invalidateQueries({ queryKey: ["conversations"] });
   };
-  const remove = async () => {
-    setDeleting(false);
+  const remove = () => {
+    bin.put(conversation.id);
+    // The drawer is modal: what offers to undo would be behind it.
+    onOpen?.();
+    if (current) go({ page: "chat" });
+    const undo = () => {
+      if (bin.undo(conversation.id) && current) go({ page: "chat", conversation: conversation.id });
+    };
+    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo }, graceful);
+  };
+  const save = async (format: Format) => {
     try {
-      await api.remove(conversation.id);
-      sessions.forget(conversation.id);
-      notices.say(t.deleted);
-      if (current) go({ page: "chat" });
+      const agents = await queries.ensureQueryData({ queryKey: ["agents"], queryFn: api.agents });
+      await exportConversation(conversation, format, { you: t.you, agent: (id) => agents.find((agent) => agent.id === id)?.name ?? t.answer });
     } catch (error) {
       notices.fail(failureOf(error));
     }
-    await queries.invalidateQueries({ queryKey: ["conversations"] });
   };
 
   if (renaming) return <Rename title={conversation.title} onDone={(changed) => void rename(changed)} />;
@@ -150,7 +159,7 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
         dir="auto"
         className={`min-w-0 flex-1 truncate rounded-m py-1.5 ps-3.5 text-sm pointer-coarse:py-3 pointer-coarse:pe-12 ${current ? "pe-9" : "pe-3.5 group-focus-within:pe-9 group-hover:pe-9"}`}
       >
-        {title}
+        <Marked text={title} query={query} />
       </a>
       <Menu
         align="end"
@@ -168,25 +177,31 @@ function Row({ conversation, onOpen }: { conversation: Conversation; onOpen?: ()
         <MenuItem icon={<Pencil size={15} />} onSelect={() => setTimeout(() => setRenaming(true))}>
           {t.rename}
         </MenuItem>
-        <MenuItem icon={<Trash2 size={15} />} danger onSelect={() => setTimeout(() => setDeleting(true))}>
+        <MenuItem icon={<FileText size={15} />} onSelect={() => void save("markdown")}>
+          {t.exportMarkdown}
+        </MenuItem>
+        <MenuItem icon={<FileJson size={15} />} onSelect={() => void save("json")}>
+          {t.exportJson}
+        </MenuItem>
+        <MenuItem icon={<Trash2 size={15} />} danger onSelect={remove}>
           {t.delete}
         </MenuItem>
       </Menu>
-      {deleting && (
-        <Modal label={t.deleteTitle} role="alertdialog" onClose={() => setDeleting(false)}>
-          <h2 className="text-lg font-semibold">{t.deleteTitle}</h2>
-          <p className="mt-2 text-sm text-quiet wrap-anywhere">{t.deleteText(title)}</p>
-          <div className="mt-5 flex justify-end gap-2">
-            <Button look="ghost" onClick={() => setDeleting(false)}>
-              {t.cancel}
-            </Button>
-            <Button look="danger" onClick={() => void remove()}>
-              {t.delete}
-            </Button>
-          </div>
-        </Modal>
-      )}
     </li>
+  );
+}
+
+/** A title with what was searched for marked in it. */
+function Marked({ text, query }: { text: string; query: string }) {
+  const at = query === "" ? -1 : text.toLocaleLowerCase().indexOf(query.toLocaleLowerCase());
+  if (at < 0) return text;
+  const end = at + query.length;
+  return (
+    <>
+      {text.slice(0, at)}
+      <mark>{text.slice(at, end)}</mark>
+      {text.slice(end)}
+    </>
   );
 }
 

@@ -2,12 +2,14 @@ import { createContext, useContext } from "react";
 import type { Sessions } from "../chat/sessions";
 import type { Ballots } from "../feedback/ballots";
 import type { Notices } from "../ui/notices";
+import type { Bin } from "./bin";
 import type { Preferences } from "./preferences";
 
 /** What every part of the page may need; made once in main.tsx. */
 export interface App {
   sessions: Sessions;
   ballots: Ballots;
+  bin: Bin;
   notices: Notices;
   preferences: Preferences;
 }

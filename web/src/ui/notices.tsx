@@ -2,10 +2,12 @@ import { CircleAlert, X } from "lucide-react";
 import type { Failure } from "../api/http";
 import { Observable, useObservable } from "../app/observable";
 import { useT } from "../i18n";
-import { IconButton } from "./controls";
+import { Button, IconButton } from "./controls";
 
 interface Toast extends Failure {
   id: number;
+  /** What can still be done about it. A toast with it tells of a success. */
+  action?: { label: string; run: () => void };
 }
 
 const showFor = 10_000;
@@ -22,6 +24,13 @@ export class Notices {
     const toast = { ...failure, id: this.#next++ };
     this.toasts.set([...this.toasts.get().filter((other) => other.text !== failure.text), toast].slice(-most));
     setTimeout(() => this.dismiss(toast.id), showFor);
+  };
+
+  /** Offers to take something back, for as long as that is possible. */
+  offer = (text: string, action: { label: string; run: () => void }, ms: number): void => {
+    const toast = { text, action, id: this.#next++ };
+    this.toasts.set([...this.toasts.get(), toast].slice(-most));
+    setTimeout(() => this.dismiss(toast.id), ms);
   };
 
   dismiss = (id: number): void => {
@@ -53,14 +62,26 @@ export function NoticeRegions({ notices }: { notices: Notices }) {
         {toasts.map((toast) => (
           <div
             key={toast.id}
-            role="alert"
-            className="pop pointer-events-auto flex w-[min(28rem,100%)] items-start gap-2.5 rounded-m border border-danger/40 bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high"
+            role={toast.action ? "status" : "alert"}
+            className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-start gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${toast.action ? "border-line" : "border-danger/40"}`}
           >
-            <CircleAlert size={18} className="mt-1.5 shrink-0 text-danger" aria-hidden />
+            {!toast.action && <CircleAlert size={18} className="mt-1.5 shrink-0 text-danger" aria-hidden />}
             <div className="my-1.5 min-w-0 flex-1 wrap-anywhere">
               <p>{toast.text}</p>
               {toast.hint && <p className="mt-0.5 text-xs text-quiet">{toast.hint}</p>}
             </div>
+            {toast.action && (
+              <Button
+                look="ghost"
+                className="!min-h-8 !px-2.5 !text-accent pointer-coarse:!min-h-11"
+                onClick={() => {
+                  toast.action?.run();
+                  notices.dismiss(toast.id);
+                }}
+              >
+                {toast.action.label}
+              </Button>
+            )}
             <IconButton label={t.dismiss} onClick={() => notices.dismiss(toast.id)}>
               <X size={16} />
             </IconButton>
