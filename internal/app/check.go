@@ -57,7 +57,7 @@ func (p *program) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := []finding{{what: "storage", detail: cfg.StorageName(), err: db.Ping(ctx)}, checkMLflow(ctx, cfg, client)}
+	found := []finding{{what: "storage", detail: cfg.StorageName(), err: db.Ping(ctx)}, checkIntegrity(ctx, cfg), checkMLflow(ctx, cfg, client)}
 	for _, a := range cfg.Agents {
 		found = append(found, checkExperiment(ctx, client, a), checkAgent(ctx, ws, a))
 	}
