@@ -240,6 +240,27 @@ func TestGlobalIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestGlobalIsSetWhenAskedFor(t *testing.T) {
+	provider, carrier := otel.GetTracerProvider(), otel.GetTextMapPropagator()
+	defer func() {
+		otel.SetTracerProvider(provider)
+		otel.SetTextMapPropagator(carrier)
+	}()
+	w := &wire{}
+	tr := w.start(t, mlflowtrace.Config{SetGlobal: true, ServiceName: "shop"})
+	_, span := otel.Tracer("library").Start(t.Context(), "s")
+	span.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := w.spans()["s"]; !ok {
+		t.Error("a span of the global tracer was not sent")
+	}
+	if fields := otel.GetTextMapPropagator().Fields(); len(fields) == 0 {
+		t.Error("the global propagator carries nothing")
+	}
+}
+
 func TestOwnTracerProvider(t *testing.T) {
 	w := &wire{}
 	p, err := mlflowtrace.NewSpanProcessor(t.Context(), w.client(t), mlflowtrace.Config{ExperimentID: "4"})
