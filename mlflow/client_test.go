@@ -107,6 +107,33 @@ func TestHeadersAndPrefix(t *testing.T) {
 	}
 }
 
+func TestWorkspace(t *testing.T) {
+	env := map[string]string{"MLFLOW_WORKSPACE": "environment"}
+	tests := []struct {
+		name string
+		opts []mlflow.Option
+		want []string
+	}{
+		{"of the environment", nil, []string{"environment"}},
+		{"the option wins", []mlflow.Option{mlflow.WithWorkspace("option")}, []string{"option"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := mlflowtest.NewServer(t).On("GET", "/version", version())
+			c, err := mlflow.New(append(tt.opts, mlflow.WithTrackingURI(s.URL), mlflow.WithGetenv(func(k string) string { return env[k] }))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Version(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, s.Last().Header["X-Mlflow-Workspace"]); diff != "" {
+				t.Errorf("header (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestDefaultUserAgentIsNotGos(t *testing.T) {
 	s := mlflowtest.NewServer(t).On("GET", "/version", version())
 	if _, err := s.Client().Version(t.Context()); err != nil {
