@@ -125,3 +125,20 @@ export class Network {
     req.pipe(onward);
   }
 }
+
+/** What the trace store holds of an answer's ratings, asked directly. */
+export async function ratings(store: string, clientRequestId: string): Promise<unknown[]> {
+  const experiments = (await (await fetch(`${store}/api/2.0/mlflow/experiments/search`, { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"max_results":100}' })).json()) as {
+    experiments: { experiment_id: string }[];
+  };
+  const found = await fetch(`${store}/api/3.0/mlflow/traces/search`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({
+      locations: experiments.experiments.map(({ experiment_id }) => ({ type: "MLFLOW_EXPERIMENT", mlflow_experiment: { experiment_id } })),
+      filter: `attributes.client_request_id = '${clientRequestId}'`,
+    }),
+  });
+  const { traces = [] } = (await found.json()) as { traces?: { assessments?: { feedback?: { value: unknown } }[] }[] };
+  return traces.flatMap(({ assessments = [] }) => assessments.map(({ feedback }) => feedback?.value));
+}

@@ -1,0 +1,324 @@
+// Answers and ratings of a Thumbprint server, for any web page. No build, no
+// dependencies; types are in thumbprint.d.ts.
+
+/** A request the server refused or did not answer (status 0). */
+export class Problem extends Error {
+  constructor({ status, detail, title, hint, code }, retryAfter) {
+    super(detail || title || `HTTP ${status}`);
+    this.name = "Problem";
+    Object.assign(this, { status, hint, code, retryAfter });
+  }
+
+  /** The same request may succeed later; anything else never becomes right by itself. */
+  get temporary() {
+    return [0, 429, 502, 503, 504].includes(this.status);
+  }
+}
+
+/** The stream ended without [DONE]: the connection was cut, not the answer. */
+export class CutError extends Error {
+  constructor() {
+    super("the stream ended before it was complete");
+    this.name = "CutError";
+  }
+}
+
+/**
+ * Reads the server-sent events of a response until [DONE]. Throws CutError when
+ * the bytes end earlier, so that a cut never looks like a normal end. Data that
+ * is not a JSON object is skipped.
+ */
+export async function* readEvents(response) {
+  if (!response.body) throw new CutError();
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  let event = { id: undefined, data: [] };
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) throw new CutError();
+      rest += decoder.decode(value, { stream: true });
+      // A CR at the very end may be the first half of a CRLF.
+      const lines = rest.split(/\r\n|\n|\r(?!$)/);
+      rest = lines.pop();
+      for (const line of lines) {
+        if (line !== "") {
+          field(event, line);
+          continue;
+        }
+        const text = event.data.join("\n");
+        if (text === "[DONE]") return;
+        const data = object(text);
+        if (data) yield { id: event.id, data };
+        event = { id: undefined, data: [] };
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+function field(event, line) {
+  const colon = line.indexOf(":");
+  const name = colon < 0 ? line : line.slice(0, colon);
+  const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+  if (name === "data") event.data.push(value);
+  if (name === "id") event.id = value;
+}
+
+function object(text) {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One Thumbprint server. `base` is "" for the page's own origin, which is what the server expects. */
+export class Thumbprint {
+  #headers;
+  #ballots = new Map();
+
+  constructor({ base = "", headers = {}, storage = memoryOrLocal() } = {}) {
+    this.base = base;
+    this.storage = storage;
+    this.#headers = headers;
+    for (const kept of Object.values(this.unsent())) this.ballot(kept.target);
+  }
+
+  /** Asks an agent. Yields {id, data} events; the first one's data.client_request_id names the answer. */
+  async *ask(agent, body, { signal } = {}) {
+    const path = `/api/v1/agents/${encodeURIComponent(agent)}/invocations`;
+    yield* readEvents(await this.send("POST", path, { body: { ...body, stream: true }, signal, headers: { Accept: "text/event-stream" } }));
+  }
+
+  /** The rating of one answer: the same object for the same target. */
+  ballot(target) {
+    const name = nameOf(target);
+    let ballot = this.#ballots.get(name);
+    if (!ballot) this.#ballots.set(name, (ballot = new Ballot(this, target)));
+    return ballot;
+  }
+
+  /** Sends one request; throws Problem. Aborts pass through unchanged. */
+  async send(method, path, { body, headers = {}, signal } = {}) {
+    let response;
+    try {
+      response = await fetch(this.base + path, {
+        method,
+        signal,
+        headers: { ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...this.#headers, ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Problem({ status: 0, code: "unreachable", detail: String(error.message ?? error) });
+    }
+    if (response.ok) return response;
+    const seconds = Number(response.headers.get("Retry-After"));
+    const problem = object(await response.text()) ?? {};
+    throw new Problem({ ...problem, status: response.status }, seconds > 0 ? seconds * 1000 : undefined);
+  }
+
+  /** What is kept for later, read again each time: other tabs write there too. */
+  unsent() {
+    return object(this.storage.getItem(storageName) ?? "") ?? {};
+  }
+
+  keep(target, act) {
+    const all = this.unsent();
+    if (act) all[nameOf(target)] = { target, ...act };
+    else delete all[nameOf(target)];
+    try {
+      if (Object.keys(all).length > 0) this.storage.setItem(storageName, JSON.stringify(all));
+      else this.storage.removeItem(storageName);
+    } catch {
+      // Full or blocked: then a reload forgets what could not be sent.
+    }
+  }
+}
+
+const storageName = "thumbprint.client.unsent";
+const nothing = Object.freeze({ value: undefined, reasons: [], comment: "" });
+const longestPause = 30_000;
+const looks = [1000, 2000, 4000, 8000, 15_000, 30_000, 60_000, 120_000];
+
+/**
+ * One person's rating of one answer. What is shown is what the person did last;
+ * it goes back only when the server refused exactly that and nothing newer
+ * happened. One request at a time, the same act under the same key, again until
+ * it is kept. Fires "change".
+ */
+export class Ballot extends EventTarget {
+  #client;
+  #act = 0;
+  #key = "";
+  #sent;
+  #busy = false;
+  #confirmed = nothing;
+  #looking = false;
+
+  constructor(client, target) {
+    super();
+    this.#client = client;
+    this.target = target;
+    this.state = { ...nothing, sync: "idle", delivery: undefined, deliveryReason: undefined, feedbackId: undefined, error: undefined };
+    const kept = client.unsent()[nameOf(target)];
+    if (kept) {
+      this.#sent = kept.sent;
+      this.#begin(kept.vote, kept.key, kept.feedbackId);
+    }
+  }
+
+  /** Shows a value at once and sends it in the background. */
+  vote(value, { reasons = [], comment = "" } = {}) {
+    this.#begin({ value, reasons, comment }, newKey(), this.state.feedbackId);
+  }
+
+  /** Takes the rating back, with its reasons and comment. */
+  clear() {
+    this.#begin(nothing, newKey(), this.state.feedbackId);
+  }
+
+  /** Asks the server what it knows, unless something is on its way to it. */
+  async load() {
+    const act = this.#act;
+    const { clientRequestId, name } = this.target;
+    const response = await this.#client.send("GET", `/api/v1/feedback?${new URLSearchParams({ target: clientRequestId, name })}`);
+    const mine = (await response.json()).items.find((item) => item.kind === "feedback" && (!this.target.sourceId || item.source_id === this.target.sourceId));
+    if (this.#act !== act || this.#busy || !mine) return;
+    this.#confirmed = { value: mine.value, reasons: mine.reasons ?? [], comment: mine.rationale ?? "" };
+    this.#set({ ...this.#confirmed, feedbackId: mine.id, delivery: mine.delivery, deliveryReason: mine.delivery_reason });
+    void this.#look();
+  }
+
+  /** Asks for another try of a delivery that failed. */
+  async redeliver() {
+    if (!this.state.feedbackId) return;
+    const response = await this.#client.send("POST", `/api/v1/feedback/${encodeURIComponent(this.state.feedbackId)}/retry`, { body: {} });
+    this.#set({ delivery: (await response.json()).delivery });
+    void this.#look();
+  }
+
+  #set(change) {
+    this.state = { ...this.state, ...change };
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #begin(vote, key, feedbackId) {
+    this.#act += 1;
+    this.#key = key;
+    this.#set({ ...vote, sync: "sending", error: undefined, feedbackId });
+    this.#client.keep(this.target, { vote, key, feedbackId, sent: this.#sent });
+    void this.#drain();
+  }
+
+  async #drain() {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let pause = 1000; this.state.sync === "sending" || this.state.sync === "waiting"; ) {
+      const act = this.#act;
+      const { value, reasons, comment } = this.state;
+      try {
+        const answer = await this.#send({ value, reasons, comment }, this.#key);
+        this.#confirmed = { value, reasons, comment };
+        pause = 1000;
+        this.#set({ feedbackId: answer?.feedback_id ?? this.state.feedbackId, ...(act === this.#act ? settled(value, answer) : {}) });
+      } catch (error) {
+        if (error instanceof Problem && !error.temporary) {
+          if (act === this.#act) this.#set({ ...this.#confirmed, sync: "refused", error });
+          continue;
+        }
+        if (act === this.#act) this.#set({ sync: "waiting" });
+        await sleep(error.retryAfter ?? pause);
+        pause = Math.min(2 * pause, longestPause);
+      }
+    }
+    this.#busy = false;
+    this.#client.keep(this.target, undefined);
+    void this.#look();
+  }
+
+  async #send(vote, key) {
+    if (vote.value !== undefined) {
+      this.#sent = { vote, key };
+      return this.#rate(vote, key);
+    }
+    let { feedbackId } = this.state;
+    if (!feedbackId) {
+      // The vote may have arrived without its answer reaching us: sent again under its key it tells its id.
+      if (!this.#sent) return undefined;
+      feedbackId = (await this.#rate(this.#sent.vote, this.#sent.key)).feedback_id;
+    }
+    try {
+      return await (await this.#client.send("DELETE", `/api/v1/feedback/${encodeURIComponent(feedbackId)}`)).json();
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #rate(vote, key) {
+    const { clientRequestId, agentId, name, sourceId } = this.target;
+    const body = { trace_id: clientRequestId, agent_id: agentId, assessment_name: name, assessment_value: vote.value, rationale: vote.comment, reasons: vote.reasons, source_id: sourceId };
+    return (await this.#client.send("POST", "/api/log_assessment", { body, headers: { "Idempotency-Key": key } })).json();
+  }
+
+  /** Follows a delivery to its end, gently, and not for ever. */
+  async #look() {
+    if (this.#looking) return;
+    this.#looking = true;
+    for (const pause of looks) {
+      if (!this.state.delivery?.startsWith("waiting") || this.#busy) break;
+      await sleep(pause);
+      const act = this.#act;
+      if (this.#busy || !this.state.feedbackId) break;
+      try {
+        const found = await (await this.#client.send("GET", `/api/v1/feedback/${encodeURIComponent(this.state.feedbackId)}`)).json();
+        if (act === this.#act) this.#set({ delivery: found.delivery, deliveryReason: found.delivery_reason });
+      } catch {
+        // The rating is kept by the server; only our knowledge of it is late.
+      }
+    }
+    this.#looking = false;
+  }
+}
+
+function settled(value, answer) {
+  const delivery = answer?.delivery ?? (answer?.status === "success" ? "delivered" : "waiting_for_trace");
+  return { sync: "idle", delivery: value === undefined ? undefined : delivery, deliveryReason: answer?.delivery_reason };
+}
+
+function nameOf({ clientRequestId, name, sourceId = "" }) {
+  return [clientRequestId, name, sourceId].join(" ");
+}
+
+/** crypto.randomUUID exists only in secure contexts. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Waits, but not when the network has just come back. */
+function sleep(ms) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    globalThis.addEventListener?.("online", end);
+  });
+}
+
+function memoryOrLocal() {
+  try {
+    globalThis.localStorage.getItem(storageName);
+    return globalThis.localStorage;
+  } catch {
+    const kept = new Map();
+    return { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value), removeItem: (name) => void kept.delete(name) };
+  }
+}
