@@ -66,6 +66,7 @@ type Engine struct {
 	log      *slog.Logger
 
 	circuit circuit
+	shared  shared
 	idForm  atomic.Int32  // which of idForms MLflow takes
 	foreign *rate.Limiter // searches for ids that are not ours
 	waiting chan struct{} // a token for each request that waits

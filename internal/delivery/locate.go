@@ -60,7 +60,7 @@ func (e *Engine) Locate(ctx context.Context, clientRequestID string) (string, er
 // since MLflow's client exports within 5 s of an answer's end.
 const (
 	shortestLook = 200 * time.Millisecond
-	longestLook  = 5 * time.Second
+	longestLook  = 2 * time.Second // many that wait look together, see searchID
 )
 
 func pause(l link.Link, f feedback.Feedback) time.Duration {
@@ -122,14 +122,9 @@ const attributeForms = 2
 // no index on client_request_id, but one on time. An agent that recorded several
 // traces under it means the first. The form that MLflow takes is remembered.
 func (e *Engine) findByID(ctx context.Context, l link.Link) (string, error) {
-	lit, err := mlflow.Quote(l.ClientRequestID)
-	if err != nil {
-		return "", err
-	}
-	since := l.StartedAt.Add(-clockSkew).UnixMilli()
 	var refused error
 	for i := int(e.idForm.Load()); i < len(idForms); i++ {
-		found, err := e.search(ctx, l, fmt.Sprintf("%s = %s AND attributes.timestamp_ms >= %d", idForms[i], lit, since))
+		found, err := e.searchID(ctx, l, idForms[i])
 		if errors.Is(err, mlflow.ErrInvalid) {
 			refused = err
 			continue
@@ -164,7 +159,7 @@ func isFallback(t *mlflow.TraceInfo) bool { return t.Tags[TagFallback] != "" }
 // findBySession takes the finished trace of the conversation that began while
 // this answer, and no later one, was being written, if it is the only one.
 func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error) {
-	if l.ConversationID == "" {
+	if l.ConversationID == "" || e.shared.leaveSession(l.ClientRequestID) {
 		return "", nil
 	}
 	lit, err := mlflow.Quote(l.ConversationID)
@@ -179,7 +174,7 @@ func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error)
 	if !next.IsZero() {
 		filter += fmt.Sprintf(" AND attributes.timestamp_ms < %d", next.UnixMilli())
 	}
-	found, err := e.search(ctx, l, filter)
+	found, err := e.search(ctx, l, filter, tracesOfOne)
 	if err != nil {
 		return "", err
 	}
@@ -212,15 +207,18 @@ func isComplete(t *mlflow.TraceInfo) bool {
 // client exports within 5 s and retries.
 const quiet = 30 * time.Second
 
-// search returns up to ten traces of the answer's experiment, oldest first.
-func (e *Engine) search(ctx context.Context, l link.Link, filter string) ([]*mlflow.TraceInfo, error) {
+// tracesOfOne is how many traces of one answer are looked at.
+const tracesOfOne = 10
+
+// search returns up to limit traces of the answer's experiment, oldest first.
+func (e *Engine) search(ctx context.Context, l link.Link, filter string, limit int) ([]*mlflow.TraceInfo, error) {
 	experiment := e.experiment(l)
 	if experiment == "" {
 		return nil, fmt.Errorf("the experiment of agent %q is not known yet: %w", l.AgentID, mlflow.ErrUnavailable)
 	}
 	var out []*mlflow.TraceInfo
 	for info, err := range e.client.SearchTraces(ctx, mlflow.SearchTraces{
-		ExperimentIDs: []string{experiment}, Filter: filter, MaxResults: 10, OrderBy: []string{"timestamp_ms ASC"},
+		ExperimentIDs: []string{experiment}, Filter: filter, MaxResults: limit, OrderBy: []string{"timestamp_ms ASC"},
 	}) {
 		if err != nil {
 			return nil, err

@@ -109,3 +109,36 @@ func TestABatchResolvesManyIDsWithFewSearches(t *testing.T) {
 		}
 	})
 }
+
+// TestManyThatWaitAreLookedForTogether: a search for each would drown MLflow
+// exactly when it is slow to show traces.
+func TestManyThatWaitAreLookedForTogether(t *testing.T) {
+	inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
+		const answers = 80
+		started := time.Now()
+		var ids []string
+		for range answers {
+			ids = append(ids, w.answer().ClientRequestID)
+			w.rate(ids[len(ids)-1], `true`, async)
+		}
+		w.net.requests()
+		time.Sleep(20 * time.Second)
+		if n := searches(w.net.requests()); n > 20*answers/5 { // alone, each would make some thirty
+			t.Errorf("%d searches in 20 seconds for %d answers that wait", n, answers)
+		}
+		traces := map[string]string{}
+		for _, id := range ids {
+			traces[id] = w.agentRecords(id, "", started)
+		}
+		visible := time.Now()
+		w.settle(time.Minute)
+		if took := time.Since(visible); took > 2*time.Second {
+			t.Errorf("delivered %v after the traces were visible, want within 2 s", took)
+		}
+		for id, trace := range traces {
+			if l := w.link(id); l.TraceID != trace || len(w.assessments(trace)) != 1 {
+				t.Fatalf("%s is on %s with %d assessments, want %s", id, l.TraceID, len(w.assessments(trace)), trace)
+			}
+		}
+	})
+}
