@@ -119,7 +119,7 @@ func TestResponsesAreOneResponse(t *testing.T) {
 
 func TestPreviousResponse(t *testing.T) {
 	h := newHouse(t, sqldbtest.SQLite(t))
-	h.scopes["other"] = []identity.Scope{identity.ScopeChat}
+	h.allow("other", identity.ScopeChat)
 	first := h.do("POST", "/v1/responses", map[string]any{"model": "demo", "input": "hi"}).want(t, 200)
 	next := map[string]any{"model": "demo", "input": "weather in Rome", "previous_response_id": first.str("id")}
 	h.do("POST", "/v1/responses", next).want(t, 200)
@@ -199,7 +199,7 @@ func TestOpenAIsOwnClient(t *testing.T) {
 		t.Skipf("NOT TESTED with OpenAI's client: %s (scripts/test installs it)", missing)
 	}
 	h := newHouse(t, sqldbtest.SQLite(t))
-	h.scopes["key"] = []identity.Scope{identity.ScopeChat}
+	h.allow("key", identity.ScopeChat)
 	out, err := exec.Command(python, "testdata/openai_client.py", h.srv.URL, "key").Output()
 	if err != nil {
 		if exit, ok := err.(*exec.ExitError); ok {
