@@ -182,3 +182,24 @@ func TestTags(t *testing.T) {
 		t.Errorf("error = %v", err)
 	}
 }
+
+func TestTraceInfoAccessors(t *testing.T) {
+	info := &mlflow.TraceInfo{
+		Tags: map[string]string{mlflow.TagTraceName: "agent"},
+		Metadata: map[string]string{mlflow.MetadataSession: "conv-1", mlflow.MetadataUser: "alice",
+			mlflow.MetadataTokenUsage: `{"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "cache_read_input_tokens": 1}`},
+	}
+	if info.Name() != "agent" || info.Session() != "conv-1" || info.User() != "alice" {
+		t.Errorf("name %q, session %q, user %q", info.Name(), info.Session(), info.User())
+	}
+	want := &mlflow.TokenUsage{InputTokens: 1, OutputTokens: 2, TotalTokens: 3, CacheRead: 1}
+	if diff := cmp.Diff(want, info.TokenUsage()); diff != "" {
+		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+	for _, text := range []string{"", "garbage"} {
+		info.Metadata[mlflow.MetadataTokenUsage] = text
+		if got := info.TokenUsage(); got != nil {
+			t.Errorf("usage of %q = %+v", text, got)
+		}
+	}
+}

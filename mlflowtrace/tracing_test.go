@@ -145,6 +145,30 @@ func TestSpanValues(t *testing.T) {
 	}
 }
 
+func TestStartOptionsAreOpenTelemetrys(t *testing.T) {
+	w := &wire{}
+	tr := w.start(t, mlflowtrace.Config{ServiceName: "shop"})
+	_, other := tr.Start(t.Context(), "other")
+	other.End()
+	began := time.Now().Add(-time.Minute).Truncate(time.Microsecond)
+	_, span := tr.Start(t.Context(), "s", mlflowtrace.StartOptions(
+		trace.WithTimestamp(began), trace.WithSpanKind(trace.SpanKindClient), trace.WithLinks(trace.Link{SpanContext: other.SpanContext()})))
+	_, inner := tr.TracerProvider().Tracer("library").Start(t.Context(), "library's")
+	inner.End()
+	span.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := w.spans()["s"]
+	if !got.StartTimestamp().AsTime().Equal(began) || got.Kind() != ptrace.SpanKindClient || got.Links().Len() != 1 ||
+		trace.SpanID(got.Links().At(0).SpanID()) != other.SpanContext().SpanID() {
+		t.Errorf("span starts %v, kind %v, %d links", got.StartTimestamp().AsTime(), got.Kind(), got.Links().Len())
+	}
+	if _, ok := w.spans()["library's"]; !ok {
+		t.Error("a span of another tracer was not sent")
+	}
+}
+
 func TestDo(t *testing.T) {
 	w := &wire{}
 	tr := w.start(t, mlflowtrace.Config{})
