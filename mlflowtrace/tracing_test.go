@@ -81,6 +81,7 @@ func TestUpdateTraceRefuses(t *testing.T) {
 		tr := w.start(t, mlflowtrace.Config{})
 		ctx, root := tr.Start(t.Context(), "agent")
 		for name, o := range map[string]mlflowtrace.TraceOption{
+			"long key": mlflowtrace.Tag(strings.Repeat("k", 251), "v"), "no key": mlflowtrace.Metadata("", "v"),
 			"long id": mlflowtrace.ClientRequestID(strings.Repeat("x", 51)), "long session": mlflowtrace.Session(strings.Repeat("x", 251)), "state": mlflowtrace.State("BUSY"),
 		} {
 			if err := mlflowtrace.UpdateTrace(ctx, o, mlflowtrace.Tag("kept", "1")); !errors.Is(err, mlflow.ErrInvalid) {

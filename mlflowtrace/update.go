@@ -56,16 +56,20 @@ func Session(id string) TraceOption {
 }
 
 // User is the person served.
-func User(id string) TraceOption { return func(d *description) error { d.user = id; return nil } }
+func User(id string) TraceOption {
+	return func(d *description) error { d.user = cutText(id); return nil }
+}
 
-// Tag sets a tag; tags can be changed later (mlflow.Client.SetTraceTag).
+// Tag sets a tag; tags can be changed later (mlflow.Client.SetTraceTag). Keys are at
+// most 250 characters, values are cut to 8000.
 func Tag(key, value string) TraceOption {
-	return func(d *description) error { d.tags = with(d.tags, key, value); return nil }
+	return func(d *description) (err error) { d.tags, err = with(d.tags, key, value); return err }
 }
 
 // Metadata sets metadata, which by convention never changes once it is written.
+// Limits are those of Tag.
 func Metadata(key, value string) TraceOption {
-	return func(d *description) error { d.metadata = with(d.metadata, key, value); return nil }
+	return func(d *description) (err error) { d.metadata, err = with(d.metadata, key, value); return err }
 }
 
 // RequestPreview is the question in MLflow's list of traces, cut to 1000
@@ -90,13 +94,33 @@ func State(s mlflow.TraceState) TraceOption {
 	}
 }
 
-func with(m map[string]string, key, value string) map[string]string {
+// Sizes of MLflow's columns. SQLite does not mind; PostgreSQL refuses the whole
+// description for one value that is longer.
+const (
+	maxKey   = 250
+	maxValue = 8000
+)
+
+// with returns m with one more entry.
+func with(m map[string]string, key, value string) (map[string]string, error) {
+	if key == "" || len([]rune(key)) > maxKey {
+		return m, fmt.Errorf("mlflowtrace: the key %.40q… is empty or longer than %d characters: %w", key, maxKey, mlflow.ErrInvalid)
+	}
 	m = maps.Clone(m)
 	if m == nil {
 		m = map[string]string{}
 	}
-	m[key] = value
-	return m
+	m[key] = cutText(value)
+	return m, nil
+}
+
+// cutText shortens s to maxValue characters.
+func cutText(s string) string {
+	if len(s) <= maxValue { // bytes: never more characters than that
+		return s
+	}
+	r := []rune(s)
+	return string(r[:min(len(r), maxValue)])
 }
 
 // apply changes d by all options that are valid.

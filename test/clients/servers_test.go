@@ -62,6 +62,7 @@ func testAll(t *testing.T, s server) {
 		"previews of the server":          testPreviewsOfTheServer,
 		"early register":                  testEarlyRegister,
 		"late span":                       testLateSpan,
+		"long values":                     testLongValues,
 		"many traces":                     testManyTraces,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })

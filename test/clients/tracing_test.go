@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,5 +163,26 @@ func testManyTraces(t *testing.T, s server) {
 	}
 	if len(seen) != n {
 		t.Errorf("found %d client_request_ids, want %d: %v", len(seen), n, seen)
+	}
+}
+
+// testLongValues: what does not fit is cut, and takes nothing else with it.
+func testLongValues(t *testing.T, s server) {
+	tr, _ := s.tracing(t, mlflowtrace.Config{})
+	long := strings.Repeat("é", 9000)
+	ctx, root := tr.Start(t.Context(), "agent", mlflowtrace.Inputs(long))
+	err := mlflowtrace.UpdateTrace(ctx, mlflowtrace.ClientRequestID("req-long"), mlflowtrace.User(long), mlflowtrace.Tag("k", long),
+		mlflowtrace.Metadata("k", long), mlflowtrace.RequestPreview(long), mlflowtrace.Session(strings.Repeat("é", 250)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.SetOutputs(long)
+	root.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Trace(t.Context(), mlflowtrace.TraceID(ctx))
+	if err != nil || got.Info.ClientRequestID != "req-long" || got.Spans[0].Inputs() != long || len([]rune(got.Info.RequestPreview)) != mlflow.MaxPreview {
+		t.Errorf("trace: %v", err)
 	}
 }
