@@ -12,7 +12,7 @@ const words = {
     rate: "Rate this answer", up: "Good response", down: "Bad response", good: "What was good?", bad: "What went wrong?",
     comment: "Comment", more: "Tell us more (optional)", send: "Send feedback", skip: "Skip", again: "Try again",
     sending: "Saving…", waiting: "Will be sent", delivered: "On the trace", saved: "Saved", failed: "Not delivered", refused: "The rating was not saved",
-    reasons: {},
+    reasons: { not_what_i_asked: "Not what I asked", did_not_follow_instructions: "Didn’t follow instructions" },
   },
   de: {
     rate: "Diese Antwort bewerten", up: "Gute Antwort", down: "Schlechte Antwort", good: "Was war gut?", bad: "Was war nicht gut?",

@@ -95,6 +95,21 @@ describe("an answer", () => {
       expect(await page.getByRole("button", { name: "Regenerate" }).count()).toBe(1);
     }));
 
+  it("has its code in colours, under the policy that forbids inline style, and loads what colours it only then", () =>
+    withPage({}, async ({ page }) => {
+      const scripts: string[] = [];
+      page.on("response", (response) => response.url().endsWith(".js") && scripts.push(new URL(response.url()).pathname));
+      await ask(page, "Hello");
+      await settled(page);
+      expect(scripts).toEqual([]);
+      await ask(page, "Give me a report");
+      const code = answers(page).last().locator("figure code");
+      await code.locator(".code-keyword", { hasText: "import" }).waitFor();
+      expect(await code.innerText()).toContain('    filter_string="feedback.user_feedback = \'false\'",\n    max_results=100,');
+      expect(await answers(page).last().locator("figure [style]").count()).toBe(0);
+      expect(scripts.some((script) => script.includes("python"))).toBe(true);
+    }));
+
   it("runs nothing and loads nothing that it brings along", () =>
     withPage({}, async ({ page }) => {
       const asked: string[] = [];

@@ -5,6 +5,7 @@ import remarkGfm from "remark-gfm";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
 import { splitBlocks } from "./blocks";
+import { Highlighted } from "./Highlighted";
 
 /** Rendered Markdown. Only the block that changed is parsed again. */
 export function Markdown({ text }: { text: string }) {
@@ -92,7 +93,9 @@ export function CodeBlock({ text, title }: CodeBlockProps) {
       </div>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre className="overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed" tabIndex={0} dir="ltr">
-        <code>{text}</code>
+        <code>
+          <Highlighted text={text} language={title} />
+        </code>
       </pre>
     </figure>
   );
