@@ -61,6 +61,7 @@ func (e *Engine) Locate(ctx context.Context, clientRequestID string) (string, er
 const (
 	shortestLook = 200 * time.Millisecond
 	longestLook  = 2 * time.Second // many that wait look together, see searchID
+	seldomLook   = 5 * time.Second // for what has not come in a minute
 )
 
 func pause(l link.Link, f feedback.Feedback) time.Duration {
@@ -68,7 +69,11 @@ func pause(l link.Link, f feedback.Feedback) time.Duration {
 	if l.EndedAt.After(since) {
 		since = l.EndedAt
 	}
-	return min(longestLook, max(shortestLook, time.Since(since)/4))
+	age := time.Since(since)
+	if age > time.Minute {
+		return seldomLook
+	}
+	return min(longestLook, max(shortestLook, age/4))
 }
 
 // find looks for the agent's own trace in the configured ways; "" when no way

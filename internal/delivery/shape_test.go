@@ -114,7 +114,7 @@ func TestABatchResolvesManyIDsWithFewSearches(t *testing.T) {
 // exactly when it is slow to show traces.
 func TestManyThatWaitAreLookedForTogether(t *testing.T) {
 	inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
-		const answers = 80
+		const answers = 40
 		started := time.Now()
 		var ids []string
 		for range answers {

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 8, "how many seeds the simulator runs, for each way a trace is recorded")
+	simSeeds = flag.Int("sim.seeds", 5, "how many seeds the simulator runs, for each way a trace is recorded")
 	simSeed  = flag.Uint64("sim.seed", 0, "the only seed to run, to replay a failure")
 	simFrom  = flag.Uint64("sim.from", 1, "the first seed")
 )
