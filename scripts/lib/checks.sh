@@ -56,7 +56,10 @@ go_tests() {
 }
 
 page_tests() {
-  CHROMIUM=$THUMBPRINT_TEST_CHROMIUM logged npm --prefix web run --silent test:real
+  local dir
+  temporary dir
+  quiet go build -o "$dir/thumbprint" ./cmd/thumbprint
+  THUMBPRINT_BINARY=$dir/thumbprint CHROMIUM=$THUMBPRINT_TEST_CHROMIUM logged npm --prefix web run --silent test:real
   forbid_skips
 }
 
