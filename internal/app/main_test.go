@@ -40,9 +40,9 @@ func TestWhatDoesNotStart(t *testing.T) {
 		code int
 		says string
 	}{
-		{"unknown command", []string{"sevre"}, nil, 2, `thumbprint: unknown command "sevre"; there are serve, check, backup, token and version; see --help`},
+		{"unknown command", []string{"sevre"}, nil, 2, `thumbprint: unknown command "sevre"; there are serve, check, backup, traces, token and version; see --help`},
 		{"unknown flag", []string{"serve", "--port", "1"}, nil, 2, "thumbprint: unknown flag: --port; see --help"},
-		{"stray word", []string{"serve", "now"}, nil, 2, `thumbprint: unknown command "now"; there are serve, check, backup, token and version; see --help`},
+		{"stray word", []string{"serve", "now"}, nil, 2, `thumbprint: unknown command "now"; there are serve, check, backup, traces, token and version; see --help`},
 		{"no such config", []string{"serve", "--config", filepath.Join(dir, "gone.yaml")}, nil, 2, "cannot read the configuration: open " + filepath.Join(dir, "gone.yaml") + ": no such file or directory"},
 		{"bad config", []string{"--config", write("bad.yaml", "server:\n  adr: x\n")}, nil, 2, filepath.Join(dir, "bad.yaml") + `:2: unknown key "adr"`},
 		{"bad config of check", []string{"check", "--config", write("bad2.yaml", "agent: x\n")}, nil, 2, filepath.Join(dir, "bad2.yaml") + `:1: unknown key "agent"`},
