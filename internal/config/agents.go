@@ -135,11 +135,17 @@ func (l *loader) words(path string, given, allowed []string) {
 	}
 }
 
+// mlflowWords are names that MLflow's search takes for fields of the trace.
+var mlflowWords = []string{"name", "prompt", "run_id", "text", "timestamp", "execution_time", "end_time"}
+
 func (l *loader) dimensions(path string, dims []Dimension) {
 	for i, d := range dims {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if !idPattern.MatchString(d.Name) {
 			l.bad(at, fmt.Sprintf("dimension name %q must be 1 to 64 of A-Z a-z 0-9 . _ -", d.Name))
+		}
+		if slices.Contains(mlflowWords, d.Name) || strings.HasPrefix(d.Name, "mlflow.") {
+			l.bad(at+".name", fmt.Sprintf("dimension name %q is MLflow's own: feedback under it could not be searched", d.Name))
 		}
 		if slices.ContainsFunc(dims[:i], func(o Dimension) bool { return o.Name == d.Name }) {
 			l.bad(at+".name", fmt.Sprintf("dimension %q stands twice", d.Name))

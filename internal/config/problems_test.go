@@ -75,6 +75,7 @@ func TestProblems(t *testing.T) {
 		{"dimension type", dim("name: d, type: stars"), `conf.yaml:1: type "stars" is unknown; it is one of boolean, number, category, multi_category, text`},
 		{"dimension name", dim("type: text"), `conf.yaml:1: dimension name "" must be 1 to 64 of A-Z a-z 0-9 . _ -`},
 		{"dimension twice", dim("name: d, type: text}, {name: d, type: text"), `conf.yaml:1: dimension "d" stands twice`},
+		{"dimension MLflow cannot search", dim("name: timestamp, type: text"), `conf.yaml:1: dimension name "timestamp" is MLflow's own: feedback under it could not be searched`},
 		{"bounds", dim("name: d, type: number, min: 5, max: 1"), "conf.yaml:1: min must be below max"},
 		{"step", dim("name: d, type: number, step: 0"), "conf.yaml:1: step must be above 0"},
 		{"not finite", dim("name: d, type: number, min: .nan"), "conf.yaml:1: min, max and step must be finite numbers"},
