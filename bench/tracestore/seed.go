@@ -40,7 +40,7 @@ func seed(ctx context.Context, storage string, n int) (growth, error) {
 		return growth{}, err
 	}
 	start := time.Now()
-	const perBatch, writers = 50, 16
+	const perBatch, writers = 50, 128 // many writers share a commit
 	err = inParallel(ctx, writers, (n+perBatch-1)/perBatch, func(ctx context.Context, b int) error {
 		first, end := b*perBatch, min((b+1)*perBatch, n)
 		var spans []tracestore.Span
