@@ -104,8 +104,13 @@ const (
 // TestAThumbLandsOnTheTraceOfItsOwnAnswer is the main job with nothing but the
 // binary: demo agent, embedded store; kept over a restart.
 func TestAThumbLandsOnTheTraceOfItsOwnAnswer(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { mainJob(t, "") })
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		mainJob(t, "")
+	})
 	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
 		mainJob(t, fmt.Sprintf("storage: {url: %q}\n", sqldbtest.PostgresURL(t)))
 	})
 }
@@ -290,6 +295,7 @@ agents:
 // TestDrain: SIGTERM's work. An answer that is being written goes on to its
 // end, and a new one is refused.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	s := start(t, "")
 	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.Addr()+invocations,
 		strings.NewReader(`{"messages":[{"role":"user","content":"hello"}]}`))
@@ -321,6 +327,7 @@ func TestDrain(t *testing.T) {
 // TestSecretsStayInside: no credential of the configuration, no token and no
 // chat text is in any answer that does not owe it, or in the log.
 func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	token := newToken(t, dir, "ci", "chat")
 	file := `

@@ -12,6 +12,7 @@ import (
 // TestBackupAndRestore: what was said before the backup is there after the
 // restore, with its trace and rating, and what was said later is not.
 func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "copy.db")
 	s := startIn(t, dir, "")
 	ask := func(s *Server, question string) (requestID string) {
@@ -83,6 +84,7 @@ func TestBackupRefuses(t *testing.T) {
 }
 
 func TestCheckSeesDamage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	stopNow(startIn(t, dir, ""))
 	if _, stdout, _ := thumbprint(t, nil, "check", "--data", dir); !strings.Contains(stdout, "integrity") || strings.Contains(stdout, "FAILED") {

@@ -42,6 +42,7 @@ func betrayer(t *testing.T) *agenttest.Server {
 // the others', of MLflow's or of the caller's, and what an agent repeats of it
 // is in no answer, no log, no trace and no check.
 func TestCredentialsGoToTheirOwnAgentOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	token := newToken(t, dir, "ci", "chat")
 	tokenFile := filepath.Join(dir, "agent.token")

@@ -120,23 +120,6 @@ func TestTokenCommands(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	code, table, errs := thumbprint(t, nil, "check", "--data", t.TempDir())
-	if code != 0 || strings.Contains(table, "FAILED") || !strings.Contains(table, "agent demo") || !strings.Contains(table, "mlflow") {
-		t.Errorf("exit %d: %s%s", code, table, errs)
-	}
-	dir := t.TempDir()
-	conf := filepath.Join(dir, "conf.yaml")
-	yaml := "agents:\n- {id: gone, protocol: responses, url: \"http://127.0.0.1:1/invocations\", mlflow_experiment_id: \"77\"}\n"
-	if err := os.WriteFile(conf, []byte(yaml), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	code, table, errs = thumbprint(t, nil, "check", "--data", dir, "--config", conf)
-	if code != 1 || strings.Count(table, "FAILED") != 2 || errs != "" {
-		t.Errorf("exit %d: %s%s; want the agent and its experiment to have failed", code, table, errs)
-	}
-}
-
 func TestTooOld(t *testing.T) {
 	for version, want := range map[string]bool{"2.22.0": true, "3.5.1": true, "3.6.0": false, "3.17.2": false, "4.0": false, "dev": false, "": false} {
 		if got := tooOld(version); got != want {
