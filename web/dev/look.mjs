@@ -23,7 +23,7 @@ const ask = async (page, text) => {
 /** Each state: where to go and what to do before the picture is taken. */
 const states = {
   empty: ["/"],
-  report: ["/c/conv-1"],
+  report: ["/c/conv-1", (page) => page.locator(".code-keyword").first().waitFor()],
   imported: ["/c/conv-3"],
   down: ["/c/conv-2", async (page) => {
     await page.getByRole("button", { name: "Bad response" }).click();

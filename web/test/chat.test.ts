@@ -249,6 +249,41 @@ describe("history", () => {
     }));
 });
 
+describe("a conversation of a thousand messages", () => {
+  it("is there at once, at its end, and goes back to its beginning without a jump", () =>
+    withPage({}, async ({ page, mock }) => {
+      const now = new Date().toISOString();
+      mock.state.conversations.set("long", { id: "long", title: "Long", agent_id: "demo", created_at: now, updated_at: now });
+      for (let n = 0; n < 500; n++) {
+        const common = { timestamp: new Date(Date.UTC(2026, 0, 1, 0, n)).toISOString(), conversation: "long" };
+        mock.state.messages.set(`q${n}`, { ...common, id: `q${n}`, parent_id: n === 0 ? undefined : `a${n - 1}`, role: "user", content: `Question number ${n}`, status: "complete" });
+        mock.state.messages.set(`a${n}`, { ...common, id: `a${n}`, parent_id: `q${n}`, role: "assistant", agent_id: "demo", content: `Answer number ${n}\n\n- with\n- a list`, status: "completed", rateable: true, traceId: `req-${String(n).padStart(16, "0")}` });
+      }
+      await page.goto(new URL("/c/long", page.url()).href);
+      await page.getByText("Answer number 499").waitFor();
+      expect(await page.getByRole("article").count()).toBeLessThanOrEqual(60);
+      const jumps = await page.evaluate(async () => {
+        const frame = document.getElementById("conversation")?.parentElement as HTMLElement;
+        const frames = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+        let worst = 0;
+        for (let step = 0; step < 600 && !document.querySelector('[data-message-id="q0"]'); step++) {
+          frame.scrollTop -= 900;
+          const seen = [...frame.querySelectorAll("article")].find((article) => article.getBoundingClientRect().bottom > 200) as HTMLElement;
+          const at = seen.getBoundingClientRect().top;
+          await frames();
+          worst = Math.max(worst, Math.abs(seen.getBoundingClientRect().top - at));
+        }
+        return worst;
+      });
+      expect(jumps).toBeLessThanOrEqual(2);
+      await page.getByText("Question number 0", { exact: true }).waitFor();
+      await page.getByRole("button", { name: "Jump to latest" }).click();
+      await page.getByText("Answer number 499").waitFor();
+      await ask(page, "Hello");
+      await page.getByText("You said: Hello").waitFor();
+    }));
+});
+
 describe("the frame", () => {
   it("works with the keyboard: new chat, help, skip link", () =>
     withPage({ path: "/c/conv-1" }, async ({ page }) => {
@@ -270,6 +305,21 @@ describe("the frame", () => {
       await drawer.getByRole("link", { name: "First try" }).click();
       await page.getByText("An answer about: First try").waitFor();
       await drawer.waitFor({ state: "detached" });
+    }));
+
+  // 200 % zoom on 1280 × 800 is a page of 640 × 400.
+  it.each([
+    ["a narrow phone", { width: 320, height: 640 }],
+    ["200 % zoom", { width: 640, height: 400 }],
+    ["a tablet", { width: 820, height: 1180 }],
+  ])("fits in German on %s, thumbs and form included", (_name, viewport) =>
+    withPage({ path: "/c/conv-1", viewport, locale: "de-DE" }, async ({ page }) => {
+      await page.getByRole("button", { name: "Schlechte Antwort" }).click();
+      const send = page.getByRole("dialog").getByRole("button", { name: "Feedback senden" });
+      await send.scrollIntoViewIfNeeded();
+      const box = await send.boundingBox();
+      expect(box && box.x >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height).toBe(true);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(viewport.width);
     }));
 
   it("speaks German and remembers the theme", () =>

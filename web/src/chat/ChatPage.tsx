@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Agent, Approval, Dimension, Message } from "../api/types";
 import { ApiError, failureOf } from "../api/http";
 import { useApp } from "../app/context";
@@ -19,6 +19,9 @@ interface Props {
   agents: Agent[];
   agent: Agent | undefined;
 }
+
+/** As many messages are drawn at first, and with each step back: drawing a thousand at once takes seconds. */
+const batch = 60;
 
 /** Rated where an agent's configuration says nothing. */
 const usualDimensions: readonly Dimension[] = [{ name: "user_feedback", type: "boolean" }];
@@ -68,6 +71,9 @@ export function ChatPage({ session, agents, agent }: Props) {
     },
     [session, agentId, fail],
   );
+  const [count, setCount] = useState(batch);
+  const first = Math.max(0, steps.length - count);
+  const showEarlier = useCallback(() => setCount((shown) => shown + batch), []);
   const asked = steps.findLast(({ message }) => message.role === "user")?.message;
 
   return (
@@ -75,26 +81,29 @@ export function ChatPage({ session, agents, agent }: Props) {
       {chat.load === "ready" && steps.length === 0 ? (
         <Welcome agent={agent} onPick={(prompt) => void ask(prompt).catch(() => {})} />
       ) : (
-        <Transcript busy={chat.running !== undefined} asked={`${chat.load} ${asked?.timestamp}`}>
+        <Transcript busy={chat.running !== undefined} asked={`${chat.load} ${asked?.timestamp}`} first={first} onEarlier={showEarlier}>
           <h1 className="sr-only">{chat.title || t.transcript}</h1>
           {chat.load !== "ready" && <Loading chat={chat} onRetry={() => void session.load()} />}
-          {steps.map((step, place) => (
-            <StepView
-              // Not the id: that changes when the stored one becomes known.
-              // oxlint-disable-next-line react/no-array-index-key
-              key={`${place} ${step.message.role} ${step.message.timestamp}`}
-              step={step}
-              before={steps[place - 1]?.message}
-              after={steps[place + 1]?.message}
-              agents={agents}
-              chat={chat}
-              last={place === steps.length - 1}
-              onChoose={choose}
-              onRegenerate={regenerate}
-              onApprove={approve}
-              onEdit={edit}
-            />
-          ))}
+          {steps.slice(first).map((step, index) => {
+            const place = first + index;
+            return (
+              <StepView
+                // Not the id: that changes when the stored one becomes known.
+                // oxlint-disable-next-line react/no-array-index-key
+                key={`${place} ${step.message.role} ${step.message.timestamp}`}
+                step={step}
+                before={steps[place - 1]?.message}
+                after={steps[place + 1]?.message}
+                agents={agents}
+                chat={chat}
+                last={place === steps.length - 1}
+                onChoose={choose}
+                onRegenerate={regenerate}
+                onApprove={approve}
+                onEdit={edit}
+              />
+            );
+          })}
         </Transcript>
       )}
       <div className="mx-auto w-full max-w-column px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-6">

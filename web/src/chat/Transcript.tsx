@@ -1,5 +1,5 @@
 import { ArrowDown } from "lucide-react";
-import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { useT } from "../i18n";
 import { Tip } from "../ui/controls";
 
@@ -14,15 +14,20 @@ interface Props {
   busy: boolean;
   /** Changes when the person asked something: then the end is shown again. */
   asked: string;
+  /** How many earlier messages are not drawn yet, and how to draw more of them. */
+  first: number;
+  onEarlier: () => void;
   children: ReactNode;
 }
 
 /** The scrolling part. It follows what is written, unless the person scrolled away. */
-export function Transcript({ busy, asked, children }: Props) {
+export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   const t = useT();
   const frame = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
+  const top = useRef<HTMLDivElement>(null);
+  const before = useRef({ first: 0, height: 0 });
   const [away, setAway] = useState(false);
 
   useLayoutEffect(() => {
@@ -40,11 +45,32 @@ export function Transcript({ busy, asked, children }: Props) {
     return () => watcher.disconnect();
   }, []);
 
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    // What was drawn above moves what is read; this moves it back. (Browsers differ in doing so themselves.)
+    if (first < before.current.first && !sticks.current) element.scrollTop += element.scrollHeight - before.current.height;
+    before.current = { first, height: element.scrollHeight };
+  }, [first]);
+  useEffect(() => {
+    if (first === 0 || !top.current) return;
+    const watcher = new IntersectionObserver(
+      ([entry]) => {
+        if (!entry?.isIntersecting || sticks.current) return;
+        before.current.height = frame.current?.scrollHeight ?? 0;
+        onEarlier();
+      },
+      { root: frame.current, rootMargin: "1200px 0px 0px 0px" },
+    );
+    watcher.observe(top.current);
+    return () => watcher.disconnect();
+  }, [first, onEarlier]);
+
   return (
     <div className="relative min-h-0 flex-1">
       <div
         ref={frame}
-        className="h-full overflow-y-auto overflow-x-hidden overscroll-contain"
+        className="h-full overflow-y-auto overflow-x-hidden overscroll-contain [overflow-anchor:none]"
         onScroll={(event) => {
           const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
           sticks.current = scrollHeight - scrollTop - clientHeight < near;
@@ -60,6 +86,7 @@ export function Transcript({ busy, asked, children }: Props) {
           tabIndex={-1}
           className="mx-auto flex max-w-column flex-col gap-2 px-4 pt-6 pb-8 outline-none sm:px-6"
         >
+          <div ref={top} aria-hidden />
           {children}
         </div>
       </div>
