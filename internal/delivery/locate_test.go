@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/outbox"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
@@ -169,19 +171,24 @@ func TestAnAgentsTraceThatComesAfterItsFallback(t *testing.T) {
 	})
 }
 
-// TestNobodyLooksForALateTraceForEver.
+// TestNobodyLooksForALateTraceForEver: ever more rarely, and after half a day
+// not at all.
 func TestNobodyLooksForALateTraceForEver(t *testing.T) {
 	inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
 		turn := w.answer()
 		w.rate(turn.ClientRequestID, `true`)
 		time.Sleep(giveUp + 10*time.Second)
 		w.net.requests()
-		time.Sleep(13 * time.Hour)
-		if n := searches(w.net.requests()); n > 150 {
-			t.Errorf("%d searches for a trace that never comes", n)
+		time.Sleep(20 * time.Minute)
+		if n := searches(w.net.requests()); n == 0 || n > 24 {
+			t.Errorf("%d searches in 20 minutes for a trace that does not come", n)
 		}
-		if st, err := w.jobs.Stats(t.Context()); err != nil || st.Pending != 0 {
-			t.Errorf("%+v, %v: nothing is left to do", st, err)
+		late := w.engine.Handlers()["late_trace"]
+		for age, over := range map[time.Duration]bool{11 * time.Hour: false, 13 * time.Hour: true} {
+			o := late(t.Context(), outbox.Job{Kind: "late_trace", Key: turn.ClientRequestID, CreatedAt: time.Now().Add(-age)})
+			if got := reflect.DeepEqual(o, outbox.Done()); got != over {
+				t.Errorf("after %v it is over: %v, want %v", age, got, over)
+			}
 		}
 	})
 }
