@@ -38,7 +38,7 @@ func (p *program) backup(ctx context.Context, to string) error {
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s holds a checked copy of %s. To restore it, start with --data and an empty folder that has it as thumbprint.db.\n", to, cfg.StorageName())
+	_, err = fmt.Fprintf(p.stdout, "%s holds a checked copy of %s. To restore it, start with --data and an empty folder that has it as thumbprint.db.\n", to, storageName(cfg))
 	return err
 }
 

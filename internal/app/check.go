@@ -68,7 +68,7 @@ func (p *program) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := []finding{{what: "storage", detail: cfg.StorageName(), err: db.Ping(ctx)}, checkIntegrity(ctx, cfg), checkMLflow(ctx, cfg, client)}
+	found := []finding{{what: "storage", detail: storageName(cfg), err: db.Ping(ctx)}, checkIntegrity(ctx, cfg), checkMLflow(ctx, cfg, client)}
 	return p.report(append(found, c.agents(ctx, cfg.Agents)...))
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/config"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
@@ -31,6 +32,22 @@ func openStorage(ctx context.Context, cfg config.Config, log *slog.Logger) (*sql
 	return db, nil
 }
 
+// lockPatience is how long the one before may take to let go: a process that was
+// just killed, or a child of it between fork and exec, holds the lock a moment
+// longer.
+const lockPatience = time.Second
+
+func lockPatiently(f *os.File) error {
+	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPatience / 20) {
+		if err := lockFile(f); err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// storageName is the storage's url for people to read.
+func storageName(cfg config.Config) string { return sqldb.Redact(cfg.Storage.URL.Reveal()) }
+
 func makeDir(dir string) error {
 	err := os.MkdirAll(dir, 0o700)
 	if err != nil {
@@ -50,7 +67,7 @@ func cause(err error) error {
 
 // lockStorage makes sure that one server uses a SQLite file: two would deliver
 // everything twice. Closing unlocks, and so does the end of the process, however
-// it comes. On PostgreSQL, which may have several of us, there is no lock: nil.
+// it comes. On PostgreSQL the database itself is asked, see sqldb.DB.LockAlone.
 func lockStorage(cfg config.Config) (io.Closer, error) {
 	path, ok := strings.CutPrefix(cfg.Storage.URL.Reveal(), "sqlite:")
 	if !ok {
@@ -63,7 +80,7 @@ func lockStorage(cfg config.Config) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the data directory %s: %w", filepath.Dir(path), cause(err))
 	}
-	if err := lockFile(f); err != nil {
+	if err := lockPatiently(f); err != nil {
 		_ = f.Close() // nothing was written
 		return nil, fmt.Errorf("the database %s is in use by another thumbprint", path)
 	}

@@ -21,10 +21,11 @@ type experiments struct {
 
 	mu     sync.Mutex
 	byName map[string]string // "" while unknown; guarded by mu
+	warned map[string]bool   // agents whose trouble has been told; guarded by mu
 }
 
 func newExperiments(client *mlflow.Client, log *slog.Logger) *experiments {
-	return &experiments{client: client, log: log, byName: map[string]string{}}
+	return &experiments{client: client, log: log, byName: map[string]string{}, warned: map[string]bool{}}
 }
 
 // idOf returns what tells the id of an agent's experiment, "" while unknown.
@@ -48,20 +49,8 @@ const (
 // resolve settles every agent's experiment, trying again until ctx ends. Each
 // agent's first failure is a warning.
 func (x *experiments) resolve(ctx context.Context, agents []config.Agent) {
-	warned := map[string]bool{}
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		var left []config.Agent
-		for _, a := range agents {
-			err := x.settle(ctx, a)
-			if err != nil && ctx.Err() == nil && !warned[a.ID] {
-				x.log.Warn("the experiment of an agent cannot be used", "agent", a.ID, "err", err)
-				warned[a.ID] = true
-			}
-			if err != nil && !errors.Is(err, errNoExperiment) {
-				left = append(left, a)
-			}
-		}
-		if agents = left; len(agents) == 0 {
+		if agents = x.settleAll(ctx, agents); len(agents) == 0 {
 			return
 		}
 		timer := time.NewTimer(pause)
@@ -71,6 +60,29 @@ func (x *experiments) resolve(ctx context.Context, agents []config.Agent) {
 			timer.Stop()
 			return
 		}
+	}
+}
+
+// settleAll tries each agent's experiment once and returns those to try again.
+func (x *experiments) settleAll(ctx context.Context, agents []config.Agent) (left []config.Agent) {
+	for _, a := range agents {
+		err := x.settle(ctx, a)
+		if err != nil && ctx.Err() == nil {
+			x.warn(a.ID, err)
+		}
+		if err != nil && !errors.Is(err, errNoExperiment) {
+			left = append(left, a)
+		}
+	}
+	return left
+}
+
+func (x *experiments) warn(agentID string, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.warned[agentID] {
+		x.log.Warn("the experiment of an agent cannot be used; its traces and ratings wait", "agent", agentID, "err", err)
+		x.warned[agentID] = true
 	}
 }
 

@@ -50,7 +50,7 @@ func announce(w io.Writer, cfg config.Config, s *Server) {
 	url := "http://" + s.Addr()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n  chat      %s\n", s.build, url)
-	fmt.Fprintf(&b, "  storage   %s\n", cfg.StorageName())
+	fmt.Fprintf(&b, "  storage   %s\n", storageName(cfg))
 	if cfg.MLflow.IsEmbedded() {
 		fmt.Fprintf(&b, "  traces    embedded store; in Python: mlflow.set_tracking_uri(%q)\n", url)
 	} else {

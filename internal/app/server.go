@@ -98,8 +98,13 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.lock, err = lockStorage(s.cfg); err != nil {
 		return err
 	}
-	s.db, err = openStorage(ctx, s.cfg, s.log)
-	return err
+	if s.db, err = openStorage(ctx, s.cfg, s.log); err != nil {
+		return err
+	}
+	if err := s.db.LockAlone(ctx); err != nil {
+		return fmt.Errorf("cannot use %s: %w", storageName(s.cfg), err)
+	}
+	return nil
 }
 
 // assemble makes the rooms' objects, from the stores up to the HTTP server.
@@ -138,11 +143,11 @@ func (s *Server) assemble(ctx context.Context) (err error) {
 	s.cancel = cancel
 	tidy := janitor{keep: s.cfg.Retention, db: s.db, traces: traces, chats: s.chats, forget: s.turns.DeleteConversation, log: s.log}
 	s.background.Go(func() { tidy.run(bctx) })
+	left := s.cfg.Agents
 	if s.cfg.MLflow.IsEmbedded() {
-		x.resolve(ctx, s.cfg.Agents) // in process: a millisecond, and then it is known
-	} else {
-		s.background.Go(func() { x.resolve(bctx, s.cfg.Agents) })
+		left = x.settleAll(ctx, left) // in process: a millisecond, and then they are known
 	}
+	s.background.Go(func() { x.resolve(bctx, left) })
 	return nil
 }
 

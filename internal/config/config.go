@@ -11,8 +11,6 @@
 // it neither binds, dials nor creates anything.
 package config
 
-import "net/url"
-
 // The protocols an agent may speak.
 const (
 	ProtocolResponses       = "responses"
@@ -191,12 +189,3 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Reveal returns the secret itself, for the one place that sends it.
 func (s Secret) Reveal() string { return string(s) }
-
-// StorageName returns the storage URL without its password, for people to read.
-func (c Config) StorageName() string {
-	u, err := url.Parse(c.Storage.URL.Reveal())
-	if err != nil {
-		return "(unreadable)"
-	}
-	return u.Redacted()
-}

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -26,6 +27,7 @@ type engine interface {
 	write(ctx context.Context, fn func(context.Context, *Tx) error) error
 	read(ctx context.Context, fn func(context.Context, *Tx) error) error
 	ping(ctx context.Context) error
+	lockAlone(ctx context.Context) error
 	close() error
 }
 
@@ -76,6 +78,14 @@ func (db *DB) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) err
 
 // Dialect returns what is particular to the engine.
 func (db *DB) Dialect() Dialect { return db.dialect }
+
+// ErrInUse says that another process holds the database for itself.
+var ErrInUse = errors.New("the database is in use by another thumbprint")
+
+// LockAlone makes this process the only server of the database until Close, or
+// returns ErrInUse. Tools that only read and write rows need not ask for it. On
+// SQLite it does nothing: the file has a lock beside it, taken before Open.
+func (db *DB) LockAlone(ctx context.Context) error { return db.engine.lockAlone(ctx) }
 
 // Ping reports whether the database can commit, which is what readiness means:
 // a full disk or a read-only file fails it.

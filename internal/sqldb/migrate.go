@@ -48,11 +48,19 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect, log *slog.Logger) error
 	return nil
 }
 
-// Redact returns the database url without its password, fit for a log.
+// Redact returns the database url without its passwords, fit for a log. pgx
+// takes them as parameters too.
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "(unreadable url)"
+	}
+	q := u.Query()
+	for _, name := range []string{"password", "sslpassword"} {
+		if q.Has(name) {
+			q.Set(name, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
 	}
 	return u.Redacted()
 }

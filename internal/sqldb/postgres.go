@@ -14,7 +14,8 @@ import (
 )
 
 type postgres struct {
-	db *sql.DB
+	db    *sql.DB
+	alone *sql.Conn // holds the advisory lock of LockAlone; nil while not held
 }
 
 // maxPostgresConns leaves room for other instances under PostgreSQL's default
@@ -90,4 +91,28 @@ func (p *postgres) ping(ctx context.Context) error {
 	})
 }
 
-func (p *postgres) close() error { return p.db.Close() }
+// lockAlone takes an advisory lock on the schema for as long as one connection
+// lives; PostgreSQL gives it back when the process dies, however it dies.
+func (p *postgres) lockAlone(ctx context.Context) error {
+	conn, err := p.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	var got bool
+	err = conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock(hashtext('thumbprint'), hashtext(current_schema()))`).Scan(&got)
+	if err == nil && !got {
+		err = ErrInUse
+	}
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	p.alone = conn
+	return nil
+}
+
+func (p *postgres) close() error {
+	if p.alone == nil {
+		return p.db.Close()
+	}
+	return errors.Join(p.alone.Close(), p.db.Close())
+}

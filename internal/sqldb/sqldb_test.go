@@ -194,6 +194,7 @@ func TestOpenRefusals(t *testing.T) {
 		"sqlite::memory:":                   "would lose every rating",
 		"sqlite:/no/such/folder/x.db":       "no such file or directory",
 		"postgres://u:secret@127.0.0.1:1/d": "xxxxx",
+		"postgres://127.0.0.1:1/d?user=u&password=secret&sslpassword=secret": "password=xxxxx",
 	} {
 		_, err := sqldb.Open(t.Context(), url, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {

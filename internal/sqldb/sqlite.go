@@ -107,6 +107,9 @@ func (s *sqlite) ping(ctx context.Context) error {
 	})
 }
 
+// lockAlone does nothing: who may open the file is settled before it is opened.
+func (s *sqlite) lockAlone(context.Context) error { return nil }
+
 func (s *sqlite) close() error {
 	err := s.writer.stop()
 	close(s.closed)
