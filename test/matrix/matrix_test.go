@@ -118,9 +118,7 @@ func (p *parts) rate(t *testing.T, turn *gateway.Turn, up bool) {
 // landed waits for the delivery and looks where it went.
 func (p *parts) landed(t *testing.T, turn *gateway.Turn, agentID, status string, state mlflow.TraceState, up bool) {
 	t.Helper()
-	f := p.delivered(t, turn)
-	info, err := p.mlflow.TraceInfo(t.Context(), f.TraceID)
-	must(t, err)
+	info := p.complete(t, p.delivered(t, turn).TraceID)
 	if info.ClientRequestID != turn.ClientRequestID || info.State != state || info.Metadata[mlflow.MetadataSession] != turn.ConversationID && agentID != byGateway {
 		t.Errorf("it landed on %+v; want the trace of %s, %s, of conversation %s", info, turn.ClientRequestID, state, turn.ConversationID)
 	}
@@ -153,4 +151,19 @@ func (p *parts) delivered(t *testing.T, turn *gateway.Turn) feedback.Feedback {
 	}
 	t.Fatalf("not delivered within 40 s: %+v", last)
 	return feedback.Feedback{}
+}
+
+// complete waits until MLflow has all of a trace: an agent that tells its id can
+// be rated while the trace's last words are still on the way.
+func (p *parts) complete(t *testing.T, traceID string) *mlflow.TraceInfo {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+		info, err := p.mlflow.TraceInfo(t.Context(), traceID)
+		must(t, err)
+		if info.State != mlflow.StateInProgress && info.ClientRequestID != "" || time.Now().After(deadline) {
+			return info
+		}
+	}
 }
