@@ -281,6 +281,7 @@ describe("a conversation of a thousand messages", () => {
       await page.getByText("Answer number 499").waitFor();
       await ask(page, "Hello");
       await page.getByText("You said: Hello").waitFor();
+      expect(await page.getByRole("article").count()).toBeLessThanOrEqual(60);
     }));
 });
 

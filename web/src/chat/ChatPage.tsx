@@ -33,6 +33,9 @@ export function ChatPage({ session, agents, agent }: Props) {
   const { notices } = useApp();
   const steps = useMemo(() => branch(chat.messages, chat.choices), [chat.messages, chat.choices]);
   useSpokenProgress(chat);
+  const [count, setCount] = useState(batch);
+  const first = Math.max(0, steps.length - count);
+  const showEarlier = useCallback(() => setCount((shown) => shown + batch), []);
 
   const fail = useCallback(
     (error: unknown) => notices.fail(error instanceof ApiError && error.status === 0 ? { text: t.unreachable } : failureOf(error)),
@@ -40,6 +43,8 @@ export function ChatPage({ session, agents, agent }: Props) {
   );
   const agentId = agent?.id ?? "";
   const ask = async (text: string) => {
+    // The end is shown now; a thousand messages above it would only make every change slow.
+    setCount(batch);
     try {
       await session.ask(agentId, text, steps.at(-1)?.message.id);
     } catch (error) {
@@ -71,9 +76,6 @@ export function ChatPage({ session, agents, agent }: Props) {
     },
     [session, agentId, fail],
   );
-  const [count, setCount] = useState(batch);
-  const first = Math.max(0, steps.length - count);
-  const showEarlier = useCallback(() => setCount((shown) => shown + batch), []);
   const asked = steps.findLast(({ message }) => message.role === "user")?.message;
 
   return (
