@@ -164,16 +164,20 @@ var ErrLeaseLost = errors.New("the job's lease was lost")
 // settle applies the outcome under the lease, which was for d. The outcome's
 // Commit runs in the same transaction, and only when the lease still holds.
 func (s *Store) settle(ctx context.Context, j Job, o Outcome, d time.Duration) error {
-	lost := false
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		// First the handler's rows, then the job's: in the order in which those
+		// who enqueue lock them, so that the two never wait for each other.
+		if o.Commit != nil {
+			if err := o.Commit(ctx, tx); err != nil {
+				return err
+			}
+		}
 		var version int64
 		var verify int
 		err := tx.QueryRow(ctx, `SELECT version, verify FROM jobs WHERE kind = $1 AND key = $2 AND lease_token = $3 `+tx.Dialect().ForUpdate,
 			j.Kind, j.Key, j.token).Scan(&version, &verify)
-		if lost = errors.Is(err, sql.ErrNoRows); lost {
-			// What we wrote elsewhere may have undone a newer worker's work, so
-			// somebody must look again.
-			return s.enqueueTx(ctx, tx, j.Kind, j.Key, s.now(), lookLater)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrLeaseLost
 		}
 		if err != nil {
 			return err
@@ -181,21 +185,20 @@ func (s *Store) settle(ctx context.Context, j Job, o Outcome, d time.Duration) e
 		if o.Unsure {
 			verify = lookLater
 		}
-		if o.Commit != nil {
-			if err := o.Commit(ctx, tx); err != nil {
-				return err
-			}
-		}
 		if version != j.Version { // enqueued again while we worked on it
 			return s.release(ctx, tx, j, Retry(0, false, ""), verify)
 		}
 		return s.apply(ctx, tx, j, o, verify, d)
 	})
-	switch {
-	case err != nil:
+	if errors.Is(err, ErrLeaseLost) {
+		// What we wrote elsewhere may have undone a newer worker's work, so
+		// somebody must look again.
+		err = errors.Join(err, s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			return s.enqueueTx(ctx, tx, j.Kind, j.Key, s.now(), lookLater)
+		}))
+	}
+	if err != nil {
 		return fmt.Errorf("settle %s %s: %w", j.Kind, j.Key, err)
-	case lost:
-		return ErrLeaseLost
 	}
 	return nil
 }

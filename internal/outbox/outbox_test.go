@@ -379,8 +379,8 @@ func TestAClosedGateLeavesJobsUntouched(t *testing.T) {
 	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		open := time.Now().Add(time.Hour)
 		seen := make(chan string, 9)
-		writes := 0
-		db.Intercept(func(string) error { writes++; return nil })
+		var writes atomic.Int64
+		db.Intercept(func(string) error { writes.Add(1); return nil })
 		gated := outbox.NewRunner(s, map[string]outbox.Handler{"k": func(_ context.Context, j outbox.Job) outbox.Outcome {
 			seen <- j.Key
 			return outbox.Done()
@@ -391,15 +391,15 @@ func TestAClosedGateLeavesJobsUntouched(t *testing.T) {
 			return n, 0
 		}})
 		enqueue(t, db, s, "a", time.Now())
-		writes = 0
+		writes.Store(0)
 		gated.Start()
 		t.Cleanup(gated.Stop)
 		for range 100 {
 			time.Sleep(time.Second)
 			s.Wake()
 		}
-		if writes != 0 || len(seen) != 0 {
-			t.Errorf("%d statements, %d looks while the gate was closed", writes, len(seen))
+		if n := writes.Load(); n != 0 || len(seen) != 0 {
+			t.Errorf("%d statements, %d looks while the gate was closed", n, len(seen))
 		}
 		time.Sleep(time.Hour)
 		if len(seen) != 1 {

@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"net/url"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -35,7 +36,28 @@ func SQLite(t testing.TB) *sqldb.DB {
 // that open it themselves, or more than once.
 func SQLiteURL(t testing.TB) string {
 	t.Helper()
-	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	return "sqlite:" + filepath.Join(memoryDir(t), "test.db")
+}
+
+// memoryDir is a directory of the test's in memory, where there is enough of it:
+// thousands of fsyncs on a shared disk are most of a test's time, and that they
+// happen is tested by killing the real server, not here.
+func memoryDir(t testing.TB) string {
+	t.Helper()
+	const shm, enough = "/dev/shm", 1 << 30
+	if !hasFree(shm, enough) {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp(shm, "thumbprint-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("remove the test's database: %v", err)
+		}
+	})
+	return dir
 }
 
 // Postgres opens an empty PostgreSQL schema that ends with the test.
