@@ -56,7 +56,7 @@ func (e *Engine) imminent(ctx context.Context, f feedback.Feedback) bool {
 	if f.Delivery != feedback.WaitingForTrace || e.circuit.open() {
 		return false
 	}
-	l, err := e.links.Get(ctx, f.Target)
+	l, err := e.links.Get(ctx, f.Answer)
 	return err == nil && l.TraceBy == link.ByGateway && !l.EndedAt.IsZero()
 }
 

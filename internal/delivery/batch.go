@@ -61,7 +61,7 @@ func (e *Engine) resolveTogether(ctx context.Context, r Rater, qs []Request, pla
 		case len(found[q.ID]) > 1:
 			refused[i] = severalTraces(&mlflow.AmbiguousError{ClientRequestID: q.ID, Traces: found[q.ID]})
 		default:
-			l, err := e.adopt(ctx, q, found[q.ID][0])
+			l, err := e.adopt(ctx, r, q, found[q.ID][0])
 			if err != nil {
 				refused[i] = err
 				continue

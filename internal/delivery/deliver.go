@@ -34,6 +34,9 @@ func (e *Engine) deliver(ctx context.Context, j outbox.Job) outbox.Outcome {
 	if early {
 		return e.tooEarly(ctx, f, l)
 	}
+	if traceID == "" && e.experiment(l) == "" {
+		return e.waitingFor(f, feedback.WaitingForMLflow, reasonNoExperiment, experimentPause)
+	}
 	if wait, ok := e.circuit.allow(); !ok {
 		return e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, wait)
 	}
@@ -67,6 +70,11 @@ func (e *Engine) attempt(ctx context.Context, j outbox.Job, f feedback.Feedback,
 			e.circuit.success()
 			return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, pause(l, f))
 		}
+		if errors.Is(err, mlflow.ErrNotFound) || errors.Is(err, mlflow.ErrInvalid) {
+			e.circuit.success()
+			e.log.Error("feedback waits: its trace cannot be looked for", "feedback", f.ID, "client_request_id", f.Answer, "err", err)
+			return e.waitingFor(f, feedback.WaitingForMLflow, reasonNoExperiment, settingsPause)
+		}
 	}
 	var id string
 	if err == nil {
@@ -83,12 +91,17 @@ func (e *Engine) attempt(ctx context.Context, j outbox.Job, f feedback.Feedback,
 const (
 	reasonDown    = "MLflow cannot be reached at the moment."
 	reasonNoTrace = "The trace of this answer is not in MLflow yet."
+
+	reasonNoExperiment = "The experiment of this agent cannot be used; an administrator must look after it in MLflow."
 )
 
 // The pauses after failures that time or a person may mend.
 const (
-	settingsPause = time.Minute            // for somebody to mend credentials or the address
-	firstPause    = time.Second            // after MLflow failed on a request, doubled each time
+	settingsPause = time.Minute // for somebody to mend credentials or the address
+	firstPause    = time.Second // after MLflow failed on a request, doubled each time
+
+	experimentPause = 2 * time.Second // for the experiment's name to be looked up
+
 	longestPause  = 5 * time.Minute        //
 	maxAttempts   = 12                     // of such; then it is failed
 	stoppingPause = 100 * time.Millisecond // we are stopping; somebody else goes on
@@ -103,10 +116,14 @@ func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feed
 	if errors.As(err, &api) {
 		code = api.Code
 	}
-	log := e.log.With("feedback", f.ID, "client_request_id", f.Target, "err", err)
+	log := e.log.With("feedback", f.ID, "client_request_id", f.Answer, "err", err)
+	var own *ownStoreError
 	switch {
 	case ctx.Err() != nil && context.Cause(ctx) == context.Canceled:
 		return unsure(outbox.Retry(stoppingPause, false, "interrupted"))
+	case errors.As(err, &own):
+		e.circuit.success() // it has answered before
+		return outbox.Retry(firstPause, false, err.Error())
 	case !errors.Is(err, mlflow.ErrUnavailable) && ctx.Err() == nil:
 	case !e.circuit.answeredSince(began):
 		log.Warn("feedback waits: MLflow is unavailable")

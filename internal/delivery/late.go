@@ -42,15 +42,16 @@ func (e *Engine) late(ctx context.Context, j outbox.Job) outbox.Outcome {
 	switch {
 	case errs.Is(err, errs.NotFound), age > lateEnough:
 		return outbox.Done()
-	case err != nil, l.TraceID == "": // the fallback is not settled yet
+	case err != nil, l.TraceID == "", e.experiment(l) == "": // the fallback is not settled yet
 		return again
 	}
 	if wait, ok := e.circuit.allow(); !ok {
 		return outbox.Retry(wait, false, reasonDown)
 	}
+	began := time.Now()
 	found, err := e.tie(ctx, l)
 	if err != nil {
-		return e.notRecorded(ctx, j, err)
+		return e.notRecorded(ctx, j, began, err)
 	}
 	e.circuit.success()
 	if !found {

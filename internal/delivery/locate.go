@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
@@ -33,15 +34,26 @@ func (e *Engine) look(ctx context.Context, l link.Link, giveUp bool) (traceID st
 	id, err := e.find(ctx, l)
 	if id == "" && err == nil && giveUp && time.Since(l.EndedAt) >= e.policy(l.AgentID).GiveUpAfter {
 		if id, err = e.fallback(ctx, l); err == nil {
-			err = e.expectLate(ctx, l.ClientRequestID)
+			if err := e.expectLate(ctx, l.ClientRequestID); err != nil {
+				return "", &ownStoreError{err}
+			}
 		}
 	}
 	if id == "" || err != nil {
 		return "", err
 	}
-	l, err = e.links.Resolve(ctx, l.ClientRequestID, id)
-	return l.TraceID, err
+	if l, err = e.links.Resolve(ctx, l.ClientRequestID, id); err != nil {
+		return "", &ownStoreError{err}
+	}
+	return l.TraceID, nil
 }
+
+// ownStoreError is a failure of our own database in the middle of a delivery:
+// MLflow has no part in it.
+type ownStoreError struct{ err error }
+
+func (e *ownStoreError) Error() string { return "our own store cannot be used: " + e.err.Error() }
+func (e *ownStoreError) Unwrap() error { return e.err }
 
 // Locate returns the trace of an answer for somebody who wants to see it, ""
 // while it is not in MLflow. Unlike a delivery it records no fallback.
@@ -50,7 +62,7 @@ func (e *Engine) Locate(ctx context.Context, clientRequestID string) (string, er
 	if err != nil {
 		return "", err
 	}
-	if id, early := settled(l); id != "" || early {
+	if id, early := settled(l); id != "" || early || e.experiment(l) == "" {
 		return id, nil
 	}
 	return e.look(ctx, l, false)
@@ -162,16 +174,19 @@ func (e *Engine) remember(form int) {
 func isFallback(t *mlflow.TraceInfo) bool { return t.Tags[TagFallback] != "" }
 
 // findBySession takes the finished trace of the conversation that began while
-// this answer, and no later one, was being written, if it is the only one.
+// this answer, and no later one, was being written, if it is the only one and no
+// other answer's. It waits until no trace of that time can be on its way any
+// more: a rating that comes late is better than one on another answer's trace.
 func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error) {
-	if l.ConversationID == "" || e.shared.leaveSession(l.ClientRequestID) {
+	if l.ConversationID == "" || time.Since(l.EndedAt) < quiet || e.shared.leaveSession(l.ClientRequestID) {
 		return "", nil
 	}
 	lit, err := mlflow.Quote(l.ConversationID)
 	if err != nil {
 		return "", err
 	}
-	filter := fmt.Sprintf("metadata.`mlflow.trace.session` = %s AND attributes.timestamp_ms >= %d", lit, l.StartedAt.UnixMilli())
+	filter := fmt.Sprintf("metadata.`mlflow.trace.session` = %s AND attributes.timestamp_ms >= %d AND attributes.timestamp_ms <= %d",
+		lit, l.StartedAt.UnixMilli(), l.EndedAt.UnixMilli())
 	next, err := e.links.NextStart(ctx, l)
 	if err != nil {
 		return "", err
@@ -191,6 +206,9 @@ func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error)
 	})
 	if len(found) != 1 {
 		return "", nil
+	}
+	if _, err := e.links.ByTrace(ctx, found[0].TraceID); !errs.Is(err, errs.NotFound) {
+		return "", err
 	}
 	return found[0].TraceID, nil
 }
@@ -217,13 +235,13 @@ const tracesOfOne = 10
 
 // search returns up to limit traces of the answer's experiment, oldest first.
 func (e *Engine) search(ctx context.Context, l link.Link, filter string, limit int) ([]*mlflow.TraceInfo, error) {
-	experiment := e.experiment(l)
-	if experiment == "" {
-		return nil, fmt.Errorf("the experiment of agent %q is not known yet: %w", l.AgentID, mlflow.ErrUnavailable)
-	}
+	return e.searchAll(ctx, []string{e.experiment(l)}, filter, limit)
+}
+
+func (e *Engine) searchAll(ctx context.Context, experiments []string, filter string, limit int) ([]*mlflow.TraceInfo, error) {
 	var out []*mlflow.TraceInfo
 	for info, err := range e.client.SearchTraces(ctx, mlflow.SearchTraces{
-		ExperimentIDs: []string{experiment}, Filter: filter, MaxResults: limit, OrderBy: []string{"timestamp_ms ASC"},
+		ExperimentIDs: experiments, Filter: filter, MaxResults: limit, OrderBy: []string{"timestamp_ms ASC"},
 	}) {
 		if err != nil {
 			return nil, err

@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,11 +39,15 @@ func (e *Engine) record(ctx context.Context, j outbox.Job) outbox.Outcome {
 	if err != nil {
 		return outbox.Retry(time.Second, true, "the kept trace cannot be read: "+err.Error())
 	}
+	if e.experiment(l) == "" {
+		return outbox.Retry(experimentPause, false, reasonNoExperiment)
+	}
 	if wait, ok := e.circuit.allow(); !ok {
 		return outbox.Retry(wait, false, reasonDown)
 	}
+	began := time.Now()
 	if err := e.write(ctx, tr, l); err != nil {
-		return e.notRecorded(ctx, j, err)
+		return e.notRecorded(ctx, j, began, err)
 	}
 	e.circuit.success()
 	o := outbox.Done()
@@ -84,8 +90,9 @@ func (e *Engine) kept(ctx context.Context, l link.Link) (*mlflowtrace.Trace, err
 
 func bare(l link.Link) *mlflowtrace.Trace {
 	id := l.TraceID
-	if id == "" {
-		id = mlflowtrace.NewTraceID()
+	if id == "" { // of the answer's name, so that a repetition makes the same trace
+		sum := sha256.Sum256([]byte("thumbprint fallback " + l.ClientRequestID))
+		id = "tr-" + hex.EncodeToString(sum[:16])
 	}
 	end := l.EndedAt
 	if end.Before(l.StartedAt) {
@@ -94,31 +101,31 @@ func bare(l link.Link) *mlflowtrace.Trace {
 	return &mlflowtrace.Trace{
 		ID: id, Name: l.AgentID, ClientRequestID: l.ClientRequestID, Session: l.ConversationID,
 		Tags:  map[string]string{},
-		Spans: []mlflowtrace.Span{{ID: mlflowtrace.NewSpanID(), Name: l.AgentID, Type: mlflowtrace.TypeAgent, Start: l.StartedAt, End: end}},
+		Spans: []mlflowtrace.Span{{ID: id[len(id)-16:], Name: l.AgentID, Type: mlflowtrace.TypeAgent, Start: l.StartedAt, End: end}},
 	}
 }
 
 func (e *Engine) write(ctx context.Context, tr *mlflowtrace.Trace, l link.Link) error {
-	if tr.ExperimentID = e.experiment(l); tr.ExperimentID == "" {
-		return fmt.Errorf("the experiment of agent %q is not known yet: %w", l.AgentID, mlflow.ErrUnavailable)
-	}
+	tr.ExperimentID = e.experiment(l)
 	return mlflowtrace.Record(ctx, e.client, tr)
 }
 
 // notRecorded decides when to try again. A trace that MLflow refuses for good
-// fails visibly; ratings of its answer keep waiting for a retry.
-func (e *Engine) notRecorded(ctx context.Context, j outbox.Job, err error) outbox.Outcome {
+// fails visibly; ratings of its answer keep waiting for a retry. One that MLflow
+// is too slow for, while it answers others, must not hold them up.
+func (e *Engine) notRecorded(ctx context.Context, j outbox.Job, began time.Time, err error) outbox.Outcome {
 	log := e.log.With("client_request_id", j.Key, "err", err)
 	var api *mlflow.APIError
 	_ = errors.As(err, &api)
 	switch {
 	case ctx.Err() != nil && context.Cause(ctx) == context.Canceled:
 		return outbox.Retry(stoppingPause, false, "interrupted")
-	case errors.Is(err, mlflow.ErrUnavailable), ctx.Err() != nil:
+	case !errors.Is(err, mlflow.ErrUnavailable) && ctx.Err() == nil:
+		e.circuit.success() // it answered
+	case !e.circuit.answeredSince(began):
 		log.Warn("trace waits: MLflow is unavailable")
 		return outbox.Retry(e.circuit.failure(retryAfter(api)), false, reasonDown)
 	}
-	e.circuit.success() // it answered
 	switch {
 	case errors.Is(err, mlflow.ErrUnauthenticated), errors.Is(err, mlflow.ErrPermission), errors.Is(err, mlflow.ErrUnsupported),
 		errors.Is(err, mlflow.ErrNotFound): // the experiment, which somebody may restore

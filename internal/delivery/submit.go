@@ -89,10 +89,19 @@ func (e *Engine) wish(l link.Link, r Rater, q Request) (feedback.Write, error) {
 		return feedback.Write{}, err
 	}
 	return feedback.Write{
-		Target: q.ID, Answer: l.ClientRequestID, Kind: q.Kind, Name: q.Name, Actor: r.Actor, SourceID: r.source(q.SourceID),
+		Target: targetOf(l, q), Answer: l.ClientRequestID, Kind: q.Kind, Name: q.Name, Actor: r.Actor, SourceID: r.source(q.SourceID),
 		Value: q.Value, Rationale: q.Rationale, Reasons: q.Reasons, Metadata: q.Metadata,
 		ConversationID: l.ConversationID, IfVersion: q.IfVersion,
 	}, nil
+}
+
+// targetOf is what the feedback is about: the conversation that was named, or the
+// answer.
+func targetOf(l link.Link, q Request) string {
+	if q.ID == l.ConversationID {
+		return q.ID
+	}
+	return l.ClientRequestID
 }
 
 // source is whom the rating is said to come from.
@@ -123,12 +132,12 @@ func (e *Engine) target(ctx context.Context, r Rater, q Request) (link.Link, err
 	switch {
 	case errors.As(err, &ambiguous):
 		return link.Link{}, severalTraces(err)
-	case errors.Is(err, mlflow.ErrNotFound), errors.Is(err, mlflow.ErrInvalid):
+	case errors.Is(err, mlflow.ErrNotFound):
 		return link.Link{}, notFound()
 	case err != nil:
 		return link.Link{}, cannotAsk(err)
 	}
-	return e.adopt(ctx, q, info)
+	return e.adopt(ctx, r, q, info)
 }
 
 // known returns the link of an answer of ours, the newest of a conversation of
@@ -176,9 +185,20 @@ func cannotAsk(cause error) error {
 	return errs.Wrap(cause, errs.Unavailable, "MLflow cannot be asked for this id at the moment; please try again.").WithRetryAfter(5 * time.Second)
 }
 
-// adopt keeps the link of a trace that is not ours.
-func (e *Engine) adopt(ctx context.Context, q Request, info *mlflow.TraceInfo) (link.Link, error) {
-	l, err := e.links.Adopt(ctx, link.Link{
+// adopt keeps the link of a trace that is not ours. One that carries the ratings
+// of an answer of ours is that answer's, whatever it was asked by: its owner's
+// votes are the same votes, and to everybody else it is not there.
+func (e *Engine) adopt(ctx context.Context, r Rater, q Request, info *mlflow.TraceInfo) (link.Link, error) {
+	l, err := e.answerOf(ctx, info)
+	switch {
+	case err == nil && (l.Actor == r.Actor || l.TraceBy == link.Foreign):
+		return l, nil
+	case err == nil:
+		return link.Link{}, notFound()
+	case !errs.Is(err, errs.NotFound):
+		return link.Link{}, notStored(err)
+	}
+	l, err = e.links.Adopt(ctx, link.Link{
 		ClientRequestID: q.ID, AgentID: q.AgentID, ExperimentID: info.ExperimentID, TraceBy: link.Foreign, Status: "completed",
 		TraceID: info.TraceID, StartedAt: info.RequestTime, EndedAt: time.Now(),
 	})
@@ -186,6 +206,18 @@ func (e *Engine) adopt(ctx context.Context, q Request, info *mlflow.TraceInfo) (
 		return l, notStored(err)
 	}
 	return l, nil
+}
+
+// answerOf returns the link of the answer that a trace belongs to; errs.NotFound
+// when it is none of ours.
+func (e *Engine) answerOf(ctx context.Context, info *mlflow.TraceInfo) (link.Link, error) {
+	l, err := e.links.ByTrace(ctx, info.TraceID)
+	for _, id := range []string{info.ClientRequestID, info.Tags[TagFallback]} {
+		if id != "" && errs.Is(err, errs.NotFound) {
+			l, err = e.links.Get(ctx, id)
+		}
+	}
+	return l, err
 }
 
 func notStored(cause error) error {
@@ -231,7 +263,31 @@ func (e *Engine) findForeign(ctx context.Context, id string, experiments []strin
 	if len(experiments) == 0 || !requestid.Valid(id) {
 		return nil, mlflow.ErrNotFound
 	}
-	return e.client.FindByClientRequestID(ctx, id, mlflow.FindOptions{ExperimentIDs: experiments})
+	return e.searchForeign(ctx, id, experiments)
+}
+
+// searchForeign searches by client_request_id, in the form that MLflow takes.
+func (e *Engine) searchForeign(ctx context.Context, id string, experiments []string) (*mlflow.TraceInfo, error) {
+	lit, err := mlflow.Quote(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, form := range idForms[e.idForm.Load():] {
+		var found []*mlflow.TraceInfo
+		found, err = e.searchAll(ctx, experiments, form+" = "+lit, 2)
+		switch {
+		case errors.Is(err, mlflow.ErrInvalid):
+			continue
+		case err != nil:
+			return nil, err
+		case len(found) > 1:
+			return nil, &mlflow.AmbiguousError{ClientRequestID: id, Traces: found}
+		case len(found) == 1:
+			return found[0], nil
+		}
+		return nil, mlflow.ErrNotFound
+	}
+	return nil, err
 }
 
 // foreignTimeout bounds what an unknown id may cost its sender's patience.

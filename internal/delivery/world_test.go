@@ -44,7 +44,11 @@ type world struct {
 	votes   *feedback.Store
 	agent   *scripted
 	traceBy link.TraceBy
+
+	experiment string // the agent's; "" while it is not known
 }
+
+func (w *world) experimentID() string { return w.experiment }
 
 const giveUp = 10 * time.Minute
 
@@ -68,7 +72,7 @@ func newStillWorld(t *testing.T, by link.TraceBy) *world {
 	store := sqldbtest.SQLite(t) // MLflow's own
 	w := &world{
 		t: t, db: db, net: &network{server: mlflowapi.Handler(tracestore.NewStore(store))},
-		links: link.NewStore(db), jobs: outbox.NewStore(db), agent: &scripted{}, traceBy: by,
+		links: link.NewStore(db), jobs: outbox.NewStore(db), agent: &scripted{}, traceBy: by, experiment: "0",
 	}
 	w.votes = feedback.NewStore(db, w.jobs)
 	var err error
@@ -77,10 +81,9 @@ func newStillWorld(t *testing.T, by link.TraceBy) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	experiment := func() string { return "0" }
 	w.turns = gateway.New(gateway.Options{
 		DB: db, Chats: chat.NewStore(db), Links: w.links, Jobs: w.jobs,
-		Agents: []*gateway.Agent{{ID: "a", Name: "A", Version: "v7", TraceBy: by, Client: w.agent, ExperimentID: experiment}},
+		Agents: []*gateway.Agent{{ID: "a", Name: "A", Version: "v7", TraceBy: by, Client: w.agent, ExperimentID: w.experimentID}},
 	})
 	w.engine = delivery.New(w.options())
 	return w
@@ -88,11 +91,10 @@ func newStillWorld(t *testing.T, by link.TraceBy) *world {
 
 // options are those of an engine of this world.
 func (w *world) options() delivery.Options {
-	experiment := func() string { return "0" }
 	return delivery.Options{
 		DB: w.db, Feedback: w.votes, Links: w.links, Jobs: w.jobs, MLflow: w.mlflow,
 		Policies: map[string]delivery.Policy{"a": {
-			Spec: feedback.DefaultSpec(), GiveUpAfter: giveUp, ExperimentID: experiment,
+			Spec: feedback.DefaultSpec(), GiveUpAfter: giveUp, ExperimentID: w.experimentID,
 			Find: []string{delivery.FindStream, delivery.FindClientRequestID, delivery.FindSession},
 		}},
 	}

@@ -166,7 +166,10 @@ func (s *Store) EndTx(ctx context.Context, tx *sqldb.Tx, id, status, toldTraceID
 func (s *Store) Resolve(ctx context.Context, id, traceID string) (Link, error) {
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE links SET trace_id = $2 WHERE client_request_id = $1 AND trace_id = ''`, id, traceID)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.DropRecordTx(ctx, tx, id) // there is a trace: ours is not needed any more
 	})
 	if err != nil {
 		return Link{}, fmt.Errorf("resolve link %s: %w", id, err)
@@ -232,4 +235,17 @@ func (s *Store) ByConversation(ctx context.Context, actor, conversationID string
 		return nil, fmt.Errorf("list the links of conversation %s: %w", conversationID, err)
 	}
 	return out, nil
+}
+
+// ByTrace returns the link of the answer whose ratings a trace carries;
+// errs.NotFound when there is none.
+func (s *Store) ByTrace(ctx context.Context, traceID string) (l Link, err error) {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		l, err = scan(tx.QueryRow(ctx, `SELECT `+columns+` FROM links WHERE trace_id = $1 AND trace_id <> '' LIMIT 1`, traceID))
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Link{}, errs.New(errs.NotFound, "No answer's ratings go to this trace.")
+	}
+	return l, err
 }

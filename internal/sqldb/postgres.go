@@ -98,17 +98,26 @@ func (p *postgres) lockAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var got bool
-	err = conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock(hashtext('thumbprint'), hashtext(current_schema()))`).Scan(&got)
-	if err == nil && !got {
-		err = ErrInUse
+	for end := time.Now().Add(lockPatience); ; {
+		var got bool
+		err = conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock(hashtext('thumbprint'), hashtext(current_schema()))`).Scan(&got)
+		if err == nil && got {
+			p.alone = conn
+			return nil
+		}
+		if err == nil && time.Now().After(end) {
+			err = ErrInUse
+		}
+		if err != nil {
+			return errors.Join(err, conn.Close())
+		}
+		time.Sleep(lockPatience / 20)
 	}
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	p.alone = conn
-	return nil
 }
+
+// lockPatience is how long PostgreSQL may take to notice that the process which
+// held the lock has ended.
+const lockPatience = 2 * time.Second
 
 func (p *postgres) close() error {
 	if p.alone == nil {
