@@ -19,6 +19,10 @@ const (
 // Next returns it wrapped in an *Error of code CodeTruncated.
 var ErrTruncated = errors.New("the stream ended before its end was announced")
 
+// ErrNotCalled says that nothing was sent to the agent, so that it cannot have
+// made a trace. Open's error wraps it where that is certain.
+var ErrNotCalled = errors.New("the agent was not called")
+
 // Error is a failure of the agent or of the way to it.
 type Error struct {
 	Code    string // one of the Code constants

@@ -9,6 +9,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/config"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
@@ -27,8 +28,23 @@ type janitor struct {
 	db     *sqldb.DB
 	traces *tracestore.Store
 	chats  *chat.Store
+	links  *link.Store
 	forget func(ctx context.Context, actor, conversation string) error // deletes a conversation
 	log    *slog.Logger
+
+	// unrated is how long after its end an answer is ready to get a fallback trace
+	// with its text: longer than any agent's give_up_after, so that every rating
+	// given by then has a trace to stand on. A later one gets a trace without text.
+	unrated time.Duration
+}
+
+// unratedFor is that time for the given agents.
+func unratedFor(agents []config.Agent) time.Duration {
+	longest := time.Duration(0)
+	for _, a := range agents {
+		longest = max(longest, a.Trace.GiveUpAfter.Duration)
+	}
+	return longest + 7*24*time.Hour
 }
 
 // run comes regularly until ctx ends.
@@ -51,6 +67,9 @@ func (j *janitor) tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := j.sweep(ctx); err != nil {
+		return err
+	}
 	traces, err := j.traces.Prune(ctx, tracestore.Retention{MaxAge: j.keep.Traces.Duration, MaxTraces: j.keep.TracesPerExperiment})
 	if chats+traces > 0 {
 		j.log.Info("removed what is not kept any longer", "conversations", chats, "traces", traces)
@@ -59,6 +78,19 @@ func (j *janitor) tidy(ctx context.Context) error {
 		return err
 	}
 	return j.reclaim(ctx)
+}
+
+// sweepStep is how many records one transaction forgets.
+const sweepStep = 200
+
+// sweep forgets what was kept for fallback traces that nobody needed.
+func (j *janitor) sweep(ctx context.Context) error {
+	for {
+		n, err := j.links.SweepRecords(ctx, time.Now().Add(-j.unrated), sweepStep)
+		if err != nil || n < sweepStep {
+			return err
+		}
+	}
 }
 
 // idleStep is how many conversations are listed at a time.

@@ -14,6 +14,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/config"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
@@ -25,7 +26,7 @@ const day = 24 * time.Hour
 // the gateway, which has tests of its own for what that means.
 func testJanitor(db *sqldb.DB, keep config.Retention) (*janitor, *strings.Builder) {
 	var log strings.Builder
-	j := &janitor{keep: keep, db: db, traces: tracestore.NewStore(db), chats: chat.NewStore(db), log: slog.New(slog.NewTextHandler(&log, nil))}
+	j := &janitor{keep: keep, db: db, traces: tracestore.NewStore(db), chats: chat.NewStore(db), links: link.NewStore(db), unrated: day, log: slog.New(slog.NewTextHandler(&log, nil))}
 	j.forget = func(ctx context.Context, actor, id string) error {
 		return db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return j.chats.DeleteTx(ctx, tx, actor, id) })
 	}

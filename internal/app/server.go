@@ -141,7 +141,7 @@ func (s *Server) assemble(ctx context.Context) (err error) {
 	s.measure()
 	bctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	tidy := janitor{keep: s.cfg.Retention, db: s.db, traces: traces, chats: s.chats, forget: s.turns.DeleteConversation, log: s.log}
+	tidy := janitor{keep: s.cfg.Retention, db: s.db, traces: traces, chats: s.chats, links: s.links, unrated: unratedFor(s.cfg.Agents), forget: s.turns.DeleteConversation, log: s.log}
 	s.background.Go(func() { tidy.run(bctx) })
 	left := s.cfg.Agents
 	if s.cfg.MLflow.IsEmbedded() {

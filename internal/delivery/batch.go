@@ -22,6 +22,9 @@ func (e *Engine) SubmitAll(ctx context.Context, r Rater, qs []Request, key feedb
 	if len(qs) == 0 || len(qs) > MaxBatch {
 		return nil, errs.New(errs.Unprocessable, "A batch holds 1 to %d feedbacks; this one has %d.", MaxBatch, len(qs))
 	}
+	if res, err := e.feedback.Recall(ctx, key); err != nil || res != nil {
+		return res, err
+	}
 	writes, refused := make([]feedback.Write, len(qs)), make([]error, len(qs))
 	foreign := map[string][]int{} // by agent: places in qs
 	for i, q := range qs {

@@ -50,11 +50,10 @@ func notFound() *errs.Error {
 // MLflow. A nil error means that it is stored; the feedback returned says how
 // its delivery stands.
 func (e *Engine) Submit(ctx context.Context, r Rater, q Request) (feedback.Feedback, error) {
-	w, err := e.writeOf(ctx, r, q)
-	if err != nil {
-		return feedback.Feedback{}, err
+	res, err := e.feedback.Recall(ctx, q.Key)
+	if err == nil && res == nil {
+		res, err = e.submit(ctx, r, q)
 	}
-	res, err := e.feedback.PutAll(ctx, []feedback.Write{w}, nil, q.Key)
 	if err == nil {
 		err = res[0].Err
 	}
@@ -65,6 +64,14 @@ func (e *Engine) Submit(ctx context.Context, r Rater, q Request) (feedback.Feedb
 		return res[0].Feedback, nil
 	}
 	return e.Await(ctx, res[0].Feedback), nil
+}
+
+func (e *Engine) submit(ctx context.Context, r Rater, q Request) ([]feedback.Result, error) {
+	w, err := e.writeOf(ctx, r, q)
+	if err != nil {
+		return nil, err
+	}
+	return e.feedback.PutAll(ctx, []feedback.Write{w}, nil, q.Key)
 }
 
 func (e *Engine) writeOf(ctx context.Context, r Rater, q Request) (feedback.Write, error) {

@@ -38,6 +38,22 @@ type keptRefusal struct {
 	Code   string    `json:"code,omitempty"`
 }
 
+// Recall returns what the request with this key was answered; nil when it is new
+// or has no key. What has become of its target since does not matter.
+func (s *Store) Recall(ctx context.Context, k Key) (results []Result, err error) {
+	if k.Key == "" {
+		return nil, nil
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		results, err = s.recallTx(ctx, tx, k)
+		return err
+	})
+	if err != nil && errs.As(err) == nil {
+		err = errs.Wrap(err, errs.Unavailable, "The request could not be looked up; please send it again.").WithRetryAfter(2 * time.Second)
+	}
+	return results, err
+}
+
 // recallTx returns what the request with this key was answered; nil when it is
 // new. The feedback is as it stands now: its delivery may have gone on.
 func (s *Store) recallTx(ctx context.Context, tx *sqldb.Tx, k Key) ([]Result, error) {

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 )
 
 // Live is the stream of a detached turn: it outlives the connection that asked
 // for it, and anybody it belongs to can join it at any event. It is safe for
 // concurrent use.
 type Live struct {
-	replayed bool
+	clientRequestID string
+	replayed        bool
 
 	mu      sync.Mutex
 	events  [][]byte      // guarded by mu
@@ -23,12 +25,24 @@ type Live struct {
 	changed chan struct{} // closed and replaced at each change; guarded by mu
 }
 
-func newLive() *Live { return &Live{changed: make(chan struct{})} }
+func newLive(clientRequestID string) *Live {
+	return &Live{clientRequestID: clientRequestID, changed: make(chan struct{})}
+}
 
 // Replayed reports whether the stream was made of a stored answer. Its events
 // are numbered otherwise than those of the answer when it was written, so a
 // reader starts at the first whatever it has seen.
 func (l *Live) Replayed() bool { return l.replayed }
+
+// Sent returns how many events there are so far.
+func (l *Live) Sent() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.events)
+}
+
+// ClientRequestID returns the name of the answer.
+func (l *Live) ClientRequestID() string { return l.clientRequestID }
 
 // Send adds an event. It never fails: nobody needs to listen.
 func (l *Live) Send(data []byte) error {
@@ -74,7 +88,7 @@ const lingering = time.Minute
 
 // Detach runs the turn on its own: only Stop stops it.
 func (s *Service) Detach(t *Turn) *Live {
-	l := newLive()
+	l := newLive(t.ClientRequestID)
 	s.mu.Lock()
 	s.live[t.MessageID] = l
 	s.mu.Unlock()
@@ -97,6 +111,9 @@ func (s *Service) Join(ctx context.Context, actor, messageID string) (*Live, err
 	if err != nil {
 		return nil, err
 	}
+	if m.Role != chat.RoleAssistant {
+		return nil, errs.New(errs.NotFound, "This message is no answer; only answers have a stream.")
+	}
 	s.mu.Lock()
 	l, ok := s.live[messageID]
 	s.mu.Unlock()
@@ -109,7 +126,7 @@ func (s *Service) Join(ctx context.Context, actor, messageID string) (*Live, err
 // replay is the stream of a stored answer. One that is still being written
 // elsewhere ends without thumbprint.done: its reader asks again later.
 func replay(m chat.Message) (*Live, error) {
-	l := newLive()
+	l := newLive(m.TraceID)
 	l.replayed = true
 	add := func(event any) {
 		data, err := json.Marshal(event)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 )
 
@@ -66,8 +67,11 @@ func TestAnEndedAnswerIsReplayed(t *testing.T) {
 		turn := h.begin(ask("hello"))
 		all := drained(t, h.svc.Detach(turn))
 		time.Sleep(30 * time.Second)
+		if _, err := h.svc.Join(t.Context(), "ann", turn.ParentID); !errs.Is(err, errs.NotFound) {
+			t.Errorf("a question has a stream: %v", err)
+		}
 		joined, err := h.svc.Join(t.Context(), "ann", turn.MessageID)
-		if err != nil || joined.Replayed() || !slices.Equal(drained(t, joined), all) {
+		if err != nil || joined.Replayed() || joined.ClientRequestID() != turn.ClientRequestID || !slices.Equal(drained(t, joined), all) {
 			t.Errorf("30 s after its end: %v", err)
 		}
 		time.Sleep(time.Minute)

@@ -153,5 +153,5 @@ func (t *Turn) finish(obs *observer, err error) *Answer {
 // it cannot have made a trace.
 func neverCalled(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, agent.ErrNotCalled) || errors.As(err, &op) && op.Op == "dial"
 }

@@ -228,3 +228,54 @@ func TestRecords(t *testing.T) {
 		}
 	})
 }
+
+// TestRecordsNobodyNeededGo: what was kept for a fallback trace goes when the
+// agent's own is found, or long after the answer's end.
+func TestRecordsNobodyNeededGo(t *testing.T) {
+	each(t, func(t *testing.T, c chain) {
+		for _, id := range []string{"found", "old", "running", "ours"} {
+			c.add(id, func(l *link.Link) {
+				if id == "ours" {
+					l.TraceBy = link.ByGateway // its own job has it, however late
+				}
+			})
+			c.tx(func(ctx context.Context, tx *sqldb.Tx) error {
+				return c.SaveRecordTx(ctx, tx, id, json.RawMessage(`{}`))
+			})
+			if id != "running" {
+				c.end(id, "")
+			}
+		}
+		if _, err := c.Resolve(t.Context(), "found", "tr-1"); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.SweepRecords(t.Context(), noon.Add(time.Second), 10); n != 0 || err != nil {
+			t.Errorf("swept %d that had not ended before then, %v", n, err)
+		}
+		if n, err := c.SweepRecords(t.Context(), noon.Add(time.Hour), 10); n != 1 || err != nil {
+			t.Errorf("swept %d, %v; want the old one", n, err)
+		}
+		for id, kept := range map[string]bool{"found": false, "old": false, "running": true, "ours": true} {
+			if _, err := c.Record(t.Context(), id); errs.Is(err, errs.NotFound) == kept {
+				t.Errorf("record of %s: %v, want it kept: %v", id, err, kept)
+			}
+		}
+	})
+}
+
+func TestATraceLeadsToItsAnswer(t *testing.T) {
+	each(t, func(t *testing.T, c chain) {
+		c.add("req-1")
+		if _, err := c.Resolve(t.Context(), "req-1", "tr-1"); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := c.ByTrace(t.Context(), "tr-1"); err != nil || l.ClientRequestID != "req-1" {
+			t.Errorf("%+v, %v", l, err)
+		}
+		for _, id := range []string{"tr-2", ""} {
+			if _, err := c.ByTrace(t.Context(), id); !errs.Is(err, errs.NotFound) {
+				t.Errorf("of trace %q: %v, want not found", id, err)
+			}
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
@@ -64,4 +65,26 @@ func (s *Store) StripRecordsTx(ctx context.Context, tx *sqldb.Tx, actor, convers
 		}
 	}
 	return nil
+}
+
+// SweepRecords forgets up to n records of answers that ended before the given
+// time, whose trace is the agent's to record and was never asked for by a
+// rating. It returns how many.
+func (s *Store) SweepRecords(ctx context.Context, endedBefore time.Time, n int) (int64, error) {
+	var swept int64
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		res, err := tx.Exec(ctx, `DELETE FROM turns WHERE client_request_id IN (
+			SELECT t.client_request_id FROM turns t JOIN links l ON l.client_request_id = t.client_request_id
+			WHERE l.trace_by = $1 AND l.ended_at > 0 AND l.ended_at < $2 LIMIT $3)`,
+			string(ByAgent), sqldb.Micros(endedBefore), n)
+		if err != nil {
+			return err
+		}
+		swept, err = res.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep records: %w", err)
+	}
+	return swept, nil
 }

@@ -219,7 +219,8 @@ func (c Conditions) version() (*int64, error) {
 	if c.IfMatch == "" || c.IfMatch == "*" {
 		return nil, nil
 	}
-	n, err := strconv.ParseInt(strings.Trim(c.IfMatch, `"`), 10, 64)
+	tag := strings.TrimPrefix(c.IfMatch, "W/") // a proxy that compresses marks it weak
+	n, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
 	if err != nil {
 		return nil, errs.New(errs.PreconditionFailed, "If-Match holds no version of feedback.")
 	}

@@ -167,10 +167,13 @@ func (s *API) joinMessage(ctx context.Context, in *joinInput) (*huma.StreamRespo
 		return nil, err
 	}
 	after, err := strconv.Atoi(in.LastEventID)
-	if err != nil || after < 0 || live.Replayed() {
+	if err != nil || after < 0 || after > live.Sent() || live.Replayed() {
 		after = 0 // not a number of this stream: from the beginning
 	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) { relayLive(hc, live, after) }}, nil
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		hc.SetHeader("X-Client-Request-Id", live.ClientRequestID())
+		relayLive(hc, live, after)
+	}}, nil
 }
 
 type messageInput struct {

@@ -110,10 +110,12 @@ func (c *call) authError(err error) error {
 	if c.parent.Err() != nil {
 		return c.stopped()
 	}
+	notCalled := &agent.Error{Code: agent.CodeAgentError, Message: "No credential for this agent could be obtained."}
 	if known := (*agent.Error)(nil); errors.As(err, &known) {
-		return known
+		*notCalled = *known
 	}
-	return &agent.Error{Code: agent.CodeAgentError, Message: "No credential for this agent could be obtained.", Cause: err}
+	notCalled.Cause = fmt.Errorf("%w: %w", agent.ErrNotCalled, err)
+	return notCalled
 }
 
 // status explains a response that is not 200. What the agent says about it is
