@@ -58,7 +58,10 @@ func newChecker(cfg config.Config, ws *workspace, client *mlflow.Client, db *sql
 	}
 	jobs := outbox.NewStore(db) // nobody works on them: check does it itself, to see what goes wrong
 	c.turns = gateway.New(gateway.Options{DB: db, Chats: chat.NewStore(db), Links: c.links, Jobs: jobs, Agents: agents})
-	c.delivery = delivery.New(delivery.Options{DB: db, Feedback: feedback.NewStore(db, jobs), Links: c.links, Jobs: jobs, MLflow: client, Policies: policies})
+	c.delivery = delivery.New(delivery.Options{
+		DB: db, Feedback: feedback.NewStore(db, jobs), Links: c.links, Jobs: jobs, MLflow: client, Policies: policies,
+		Quiet: 1, // each answer has a conversation of its own: no other one's trace can be taken for it
+	})
 	return c, nil
 }
 

@@ -51,6 +51,7 @@ type Options struct {
 	MLflow   *mlflow.Client
 	Policies map[string]Policy // by agent id
 	Wait     time.Duration     // how long Submit may wait for MLflow; 1 s when 0
+	Quiet    time.Duration     // how long after an answer another trace of its session may come; 30 s when 0
 	Log      *slog.Logger
 }
 
@@ -63,6 +64,7 @@ type Engine struct {
 	client   *mlflow.Client
 	policies map[string]Policy
 	wait     time.Duration
+	quiet    time.Duration
 	log      *slog.Logger
 
 	circuit circuit
@@ -92,6 +94,9 @@ func New(o Options) *Engine {
 	}
 	if e.wait == 0 {
 		e.wait = time.Second
+	}
+	if e.quiet = o.Quiet; e.quiet == 0 {
+		e.quiet = quiet
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -178,7 +178,7 @@ func isFallback(t *mlflow.TraceInfo) bool { return t.Tags[TagFallback] != "" }
 // other answer's. It waits until no trace of that time can be on its way any
 // more: a rating that comes late is better than one on another answer's trace.
 func (e *Engine) findBySession(ctx context.Context, l link.Link) (string, error) {
-	if l.ConversationID == "" || time.Since(l.EndedAt) < quiet || e.shared.leaveSession(l.ClientRequestID) {
+	if l.ConversationID == "" || time.Since(l.EndedAt) < e.quiet || e.shared.leaveSession(l.ClientRequestID) {
 		return "", nil
 	}
 	lit, err := mlflow.Quote(l.ConversationID)
