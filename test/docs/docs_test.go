@@ -89,7 +89,10 @@ func TestShownConfigurationLoads(t *testing.T) {
 	for page, text := range pages(t) {
 		for _, m := range block.FindAllStringSubmatch(text, -1) {
 			shown++
-			getenv := func(name string) string { return map[string]string{"WRITER_TOKEN": "secret"}[name] }
+			// What the pages tell their reader to set.
+			env := map[string]string{"WRITER_TOKEN": "secret", "DATABRICKS_HOST": "https://WORKSPACE",
+				"DATABRICKS_CLIENT_ID": "id", "DATABRICKS_CLIENT_SECRET": "secret"}
+			getenv := func(name string) string { return env[name] }
 			read := func(string) ([]byte, error) { return []byte(m[1]), nil }
 			if _, err := config.Load(config.Flags{Config: page}, getenv, read); err != nil {
 				t.Errorf("the configuration in %s: %v", page, err)
