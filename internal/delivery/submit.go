@@ -123,8 +123,8 @@ func (r Rater) source(named string) string {
 }
 
 // target returns the link the feedback is for. Whose it is, and whether it
-// exists, is decided by look-up; another person's answer and none at all are
-// told apart by nothing.
+// exists, is decided by look-up; to somebody who may not rate foreign traces
+// another person's answer and none at all look the same.
 func (e *Engine) target(ctx context.Context, r Rater, q Request) (link.Link, error) {
 	l, err := e.known(ctx, r, q)
 	if err != nil || l.ClientRequestID != "" {
