@@ -33,6 +33,7 @@ var rooms = []struct {
 	{"internal/telemetry", tools, "logs and metrics"},
 	{"internal/identity", tools, "who is calling"},
 	{"internal/config", tools, "pure: text in, settings out"},
+	{"internal/quota", tools, "how often each caller may"},
 	{"internal/link", features, "which trace an answer's id means"},
 	{"internal/chat", features, "conversations and their messages"},
 	{"internal/feedback", features, "what people said about answers"},
@@ -84,7 +85,7 @@ var libraries = []banned{
 	{"modernc.org/sqlite", []string{"internal/sqldb"}, "drivers sit behind the one handle"},
 	{"github.com/jackc/pgx", []string{"internal/sqldb"}, "drivers sit behind the one handle"},
 	{"github.com/pressly/goose", []string{"internal/sqldb"}, "migrations run where the database is opened"},
-	{"github.com/maypok86/otter", []string{"internal/link"}, "the one bounded cache, of links"},
+	{"github.com/maypok86/otter", []string{"internal/link", "internal/quota"}, "the bounded caches: of links, of callers"},
 	{"github.com/tidwall/gjson", []string{"internal/agent", "internal/gateway"}, "peeking into events and spans without decoding them"},
 	{"go.opentelemetry.io/otel", []string{"mlflowtrace"}, "the public tracing package speaks OpenTelemetry's API; the house itself does not need it"},
 	{"go.opentelemetry.io/collector/pdata", []string{"mlflowtrace", "internal/mlflowapi", "internal/tracecopy", "bench"}, "OTLP's wire format"},
@@ -93,7 +94,7 @@ var libraries = []banned{
 	{"github.com/spf13", []string{"internal/app"}, "the command line is composed with the rest"},
 	{"github.com/prometheus", []string{"internal/telemetry", "internal/app"}, "metrics are registered in one place"},
 	{"golang.org/x/oauth2", []string{"internal/app"}, "machine sign-in at Databricks, for the client that app builds"},
-	{"golang.org/x/time", []string{"internal/delivery"}, "the budget of searches for foreign ids"},
+	{"golang.org/x/time", []string{"internal/delivery", "internal/quota"}, "budgets: of searches for foreign ids, of each caller"},
 }
 
 // check returns one sentence for each broken rule, in a stable order.

@@ -53,7 +53,7 @@ const searchedTogether = 100
 
 // resolveTogether looks with one search for foreign ids of one agent.
 func (e *Engine) resolveTogether(ctx context.Context, r Rater, qs []Request, places []int, writes []feedback.Write, refused []error) {
-	found, err := e.findAllForeign(ctx, qs, places)
+	found, err := e.findAllForeign(ctx, r, qs, places)
 	for _, i := range places {
 		q := qs[i]
 		switch {
@@ -74,8 +74,8 @@ func (e *Engine) resolveTogether(ctx context.Context, r Rater, qs []Request, pla
 	}
 }
 
-func (e *Engine) findAllForeign(ctx context.Context, qs []Request, places []int) (map[string][]*mlflow.TraceInfo, error) {
-	experiments, err := e.mayAsk(qs[places[0]])
+func (e *Engine) findAllForeign(ctx context.Context, r Rater, qs []Request, places []int) (map[string][]*mlflow.TraceInfo, error) {
+	experiments, err := e.mayAsk(r, qs[places[0]])
 	if err != nil {
 		return nil, err
 	}

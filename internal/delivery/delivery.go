@@ -20,6 +20,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
+	"github.com/thumbprint-ai/thumbprint/internal/quota"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
@@ -70,7 +71,8 @@ type Engine struct {
 	circuit circuit
 	shared  shared
 	idForm  atomic.Int32  // which of idForms MLflow takes
-	foreign *rate.Limiter // searches for ids that are not ours
+	foreign *rate.Limiter // searches for ids that are not ours, of all
+	guesses *quota.Quota  // and of each actor
 	waiting chan struct{} // a token for each request that waits
 
 	mu      sync.Mutex
@@ -80,9 +82,11 @@ type Engine struct {
 const (
 	// maxWaiting is how many requests wait for their delivery at a time.
 	maxWaiting = 64
-	// foreignPerMinute is how many searches for unknown ids MLflow is asked.
-	foreignPerMinute = 120
-	foreignBurst     = 20
+	// foreignPerMinute is how many searches for unknown ids MLflow is asked; one
+	// actor's share leaves the others theirs.
+	foreignPerMinute = 240
+	foreignBurst     = 80
+	shareOfOne       = 4
 )
 
 // New returns an Engine. Give its Handlers to an outbox.Runner.
@@ -90,6 +94,7 @@ func New(o Options) *Engine {
 	e := &Engine{
 		db: o.DB, feedback: o.Feedback, links: o.Links, jobs: o.Jobs, client: o.MLflow, policies: o.Policies, wait: o.Wait, log: o.Log,
 		foreign: rate.NewLimiter(rate.Limit(foreignPerMinute)/60, foreignBurst),
+		guesses: quota.New(float64(foreignPerMinute)/60/shareOfOne, foreignBurst/shareOfOne),
 		waiting: make(chan struct{}, maxWaiting), waiters: map[string][]chan struct{}{},
 	}
 	if e.wait == 0 {

@@ -406,6 +406,32 @@ func TestUnknownIDsCostABoundedNumberOfSearches(t *testing.T) {
 	})
 }
 
+// TestOnesGuessesAreNotEverybodys: who guesses ids uses up what is theirs, and
+// all together no more than MLflow is to bear.
+func TestOnesGuessesAreNotEverybodys(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		guess := func(actor string) error {
+			_, err := w.engine.Submit(t.Context(), delivery.Rater{Actor: actor, MayNameOthers: true, MayRateForeign: true}, vote("guess", `true`))
+			return err
+		}
+		for errs.Is(guess("token:loop"), errs.NotFound) {
+		}
+		if err := guess("token:loop"); errs.As(err).RetryAfter <= 0 || !errs.Is(err, errs.TooMany) {
+			t.Errorf("over its budget: %v", err)
+		}
+		if err := guess("token:ci"); !errs.Is(err, errs.NotFound) {
+			t.Errorf("another caller, whose first it is: %v", err)
+		}
+		w.net.requests()
+		for i := range 500 {
+			_ = guess(fmt.Sprint("token:", i))
+		}
+		if n := searches(w.net.requests()); n > 100 {
+			t.Errorf("500 callers made %d searches", n)
+		}
+	})
+}
+
 func TestNotWhatTheDimensionTakes(t *testing.T) {
 	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
 		turn := w.answer()

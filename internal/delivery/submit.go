@@ -130,7 +130,7 @@ func (e *Engine) target(ctx context.Context, r Rater, q Request) (link.Link, err
 	if err != nil || l.ClientRequestID != "" {
 		return l, err
 	}
-	experiments, err := e.mayAsk(q)
+	experiments, err := e.mayAsk(r, q)
 	if err != nil {
 		return link.Link{}, err
 	}
@@ -169,8 +169,9 @@ func (e *Engine) known(ctx context.Context, r Rater, q Request) (link.Link, erro
 }
 
 // mayAsk returns the experiments to look in for an id that is not ours, within
-// the budget for such searches.
-func (e *Engine) mayAsk(q Request) ([]string, error) {
+// the actor's budget for such searches, and that of all. What the actor may not,
+// costs the others nothing.
+func (e *Engine) mayAsk(r Rater, q Request) ([]string, error) {
 	experiments, err := e.searchIn(q.AgentID)
 	if err != nil {
 		return nil, err
@@ -178,7 +179,7 @@ func (e *Engine) mayAsk(q Request) ([]string, error) {
 	if !isForeignID(q.ID) {
 		return nil, notFound()
 	}
-	if !e.foreign.Allow() {
+	if _, ok := e.guesses.Take(r.Actor); !ok || !e.foreign.Allow() {
 		return nil, errs.New(errs.TooMany, "Too many unknown ids; please try again in a minute.").WithRetryAfter(time.Minute)
 	}
 	return experiments, nil
