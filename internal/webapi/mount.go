@@ -20,6 +20,7 @@ import (
 type route struct {
 	method, path string
 	may          permission
+	counts       group // what one caller may do only so often
 	body         int64 // bytes; 0 = the body is not read
 	serve        server
 	summary      string
@@ -109,8 +110,8 @@ func (g guarded) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Re
 // ServeHTTP is here because huma wants it; nobody calls it.
 func (g guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.s.ServeHTTP(w, r) }
 
-// guard identifies the caller and checks the permission, and only then reads
-// the body.
+// guard identifies the caller, checks the permission and the caller's quota, and
+// only then reads the body.
 func (s *API) guard(rt route, h http.Handler) http.Handler {
 	if len(rt.may) == 0 {
 		panic(fmt.Sprintf("webapi: %s %s has no permission", rt.method, rt.path))
@@ -129,6 +130,9 @@ func (s *API) guard(rt route, h http.Handler) http.Handler {
 		httpx.NoteSubject(r.Context(), caller.Subject)
 		if !rt.may.of(caller) {
 			return errs.New(errs.Forbidden, "This needs a token with the scope %s.", rt.may)
+		}
+		if err := s.quotas.take(rt.counts, caller); err != nil {
+			return err
 		}
 		h.ServeHTTP(w, r.WithContext(identity.NewContext(r.Context(), caller)))
 		return nil

@@ -52,14 +52,15 @@ type Traces interface {
 // API is the handler of all its routes.
 type API struct {
 	Deps
-	mux   *http.ServeMux
-	table []route
+	mux    *http.ServeMux
+	table  []route
+	quotas quotas
 }
 
 // New builds the API. It panics when the table contradicts itself, which the
 // first test would see.
 func New(d Deps) *API {
-	s := &API{Deps: d, mux: http.NewServeMux()}
+	s := &API{Deps: d, mux: http.NewServeMux(), quotas: newQuotas()}
 	s.table = s.routes()
 	s.mount()
 	return s
