@@ -47,8 +47,8 @@ type Batch struct {
 
 // DecodeProto reads a protobuf request.
 func DecodeProto(body []byte) (Batch, error) {
-	if !shallow(body) {
-		return Batch{}, fmt.Errorf("%w: a value is nested deeper than %d levels", ErrFormat, maxDepth)
+	if err := checkDepth(body); err != nil {
+		return Batch{}, err
 	}
 	var u ptrace.ProtoUnmarshaler
 	traces, err := u.UnmarshalTraces(body)
@@ -64,7 +64,7 @@ func DecodeJSON(body []byte) (Batch, error) {
 		return Batch{}, ErrFormat
 	}
 	if jsonDepth(body) > 3*maxDepth {
-		return Batch{}, fmt.Errorf("%w: a value is nested deeper than %d levels", ErrFormat, maxDepth)
+		return Batch{}, errDeep
 	}
 	var u ptrace.JSONUnmarshaler
 	traces, err := u.UnmarshalTraces(body)

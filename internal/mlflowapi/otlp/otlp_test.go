@@ -1,6 +1,7 @@
 package otlp_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -119,6 +120,35 @@ func TestDepth(t *testing.T) {
 	}
 	if _, err := otlp.DecodeProto(nested(t, 5000)); !errors.Is(err, otlp.ErrFormat) {
 		t.Errorf("5000 levels: %v", err)
+	}
+}
+
+// TestDepthCannotBeHidden: what the decoder reads and the look at the depth
+// would miss is refused. Otherwise one request ends the process.
+func TestDepthCannotBeHidden(t *testing.T) {
+	field := func(tag uint64, content []byte) []byte {
+		b := binary.AppendUvarint(binary.AppendUvarint(nil, tag), uint64(len(content)))
+		return append(b, content...)
+	}
+	deep := nested(t, 5000)
+	_, tagSize := binary.Uvarint(deep)
+	_, lengthSize := binary.Uvarint(deep[tagSize:])
+	resourceSpans := deep[tagSize+lengthSize:]
+	_, tagSize = binary.Uvarint(resourceSpans)
+	for resourceSpans[0] != 2<<3|2 { // its resource, which is empty
+		resourceSpans = resourceSpans[2:]
+	}
+	_, lengthSize = binary.Uvarint(resourceSpans[tagSize:])
+	scopeSpans := resourceSpans[tagSize+lengthSize:]
+	for name, body := range map[string][]byte{
+		"by the old name of scope spans": field(1<<3|2, field(1000<<3|2, scopeSpans)),
+		"behind a group":                 append([]byte{15<<3 | 3, 15<<3 | 4}, deep...),
+		"behind an overlong number":      append([]byte{15 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, deep...),
+		"in a field of 33 bits":          field((1<<32+1)<<3|2, resourceSpans),
+	} {
+		if _, err := otlp.DecodeProto(body); !errors.Is(err, otlp.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
