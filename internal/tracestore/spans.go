@@ -218,14 +218,18 @@ func (s *Store) Trace(ctx context.Context, id string) (Trace, error) {
 	})
 }
 
-// Traces returns those of the traces that exist, in the order of ids.
+// Traces returns those of the traces that exist, in the order of ids, each once.
 func (s *Store) Traces(ctx context.Context, ids []string) ([]Trace, error) {
 	return view(ctx, s, func(ctx context.Context, tx *sqldb.Tx) ([]Trace, error) {
 		infos, err := loadInfos(ctx, tx, ids)
 		if err != nil {
 			return nil, err
 		}
-		spans, err := loadSpans(ctx, tx, ids)
+		found := make([]string, len(infos)) // unlike ids, without doubles
+		for i, info := range infos {
+			found[i] = info.ID
+		}
+		spans, err := loadSpans(ctx, tx, found)
 		out := make([]Trace, len(infos))
 		for i, info := range infos {
 			out[i] = Trace{Info: info, Spans: spans[info.ID]}

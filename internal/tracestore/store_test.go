@@ -291,6 +291,22 @@ func TestSpanRoundTrip(t *testing.T) {
 	})
 }
 
+// TestTracesGivenTwice: an id that is asked for again, further on than one
+// statement reaches, doubles neither the trace nor its spans.
+func TestTracesGivenTwice(t *testing.T) {
+	each(t, func(t *testing.T, s *tracestore.Store) {
+		must0(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(traceA)}))
+		ids := []string{traceA}
+		for i := range 40 {
+			ids = append(ids, fmt.Sprintf("tr-missing-%d", i))
+		}
+		got := must[[]tracestore.Trace](t)(s.Traces(t.Context(), append(ids, traceA)))
+		if len(got) != 1 || len(got[0].Spans) != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 func TestBadBatchChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *tracestore.Store) {
 		wantKind(t, s.LogSpans(t.Context(), "77", []tracestore.Span{root(traceA)}), errs.NotFound, "No Experiment with id=77 exists")
