@@ -66,17 +66,11 @@ func (s *Store) pruneExperiment(ctx context.Context, id int64, r Retention) (del
 func (s *Store) pruneOldest(ctx context.Context, id, before int64, limit int) (deleted int, err error) {
 	for deleted < limit && ctx.Err() == nil {
 		step := min(pruneStep, limit-deleted)
-		n, err := write(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (int64, error) {
-			// The order is that of the index traces_by_time, read backwards.
-			res, err := tx.Exec(ctx, `DELETE FROM traces WHERE trace_id IN (SELECT trace_id FROM traces
-				WHERE experiment_id = $1 AND request_time < $2 ORDER BY request_time, trace_id DESC LIMIT $3)`, id, before, step)
-			if err != nil {
-				return 0, err
-			}
-			return res.RowsAffected()
-		})
-		deleted += int(n)
-		if err != nil || int(n) < step {
+		// The order is that of the index traces_by_time, read backwards.
+		n, err := s.deleteSome(ctx, `trace_id IN (SELECT trace_id FROM traces
+			WHERE experiment_id = $1 AND request_time < $2 ORDER BY request_time, trace_id DESC LIMIT $3)`, id, before, step)
+		deleted += n
+		if err != nil || n < step {
 			return deleted, err
 		}
 	}

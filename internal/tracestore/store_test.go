@@ -1,6 +1,7 @@
 package tracestore_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -291,6 +292,44 @@ func TestSpanRoundTrip(t *testing.T) {
 	})
 }
 
+// TestDeleteTracesInSteps: a long deletion is not one transaction, behind which
+// every other writer would wait.
+func TestDeleteTracesInSteps(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		exec := func(query string, args ...any) {
+			t.Helper()
+			must0(t, db.InTx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+				_, err := tx.Exec(ctx, query, args...)
+				return err
+			}))
+		}
+		s := tracestore.NewStore(db)
+		exec(`CREATE TABLE pins (trace_id TEXT REFERENCES traces (trace_id))`) // of traces that cannot be deleted
+		var spans []tracestore.Span
+		var ids []string
+		for i := range 120 {
+			ids = append(ids, fmt.Sprintf("tr-%032x", i))
+			spans = append(spans, root(ids[i]))
+		}
+		now := time.Now().UnixMilli()
+		for name, sel := range map[string]tracestore.TraceSelection{
+			"by time": {ExperimentID: "0", MaxMillis: &now}, "by id": {ExperimentID: "0", IDs: ids},
+		} {
+			must0(t, s.LogSpans(t.Context(), "0", spans))
+			exec(`INSERT INTO pins (trace_id) VALUES ($1)`, ids[60])
+			n, err := s.DeleteTraces(t.Context(), sel)
+			left := must[[]tracestore.TraceInfo](t)(s.TraceInfos(t.Context(), ids))
+			if err == nil || n == 0 || n+len(left) != len(ids) {
+				t.Errorf("%s: %d deleted, %d left, %v", name, n, len(left), err)
+			}
+			exec(`DELETE FROM pins`)
+			if n, err = s.DeleteTraces(t.Context(), sel); n != len(left) || err != nil {
+				t.Errorf("%s again: %d of %d, %v", name, n, len(left), err)
+			}
+		}
+	})
+}
+
 // TestTracesGivenTwice: an id that is asked for again, further on than one
 // statement reaches, doubles neither the trace nor its spans.
 func TestTracesGivenTwice(t *testing.T) {
@@ -327,6 +366,7 @@ func TestDeleteTraces(t *testing.T) {
 			must0(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(in.ID)}))
 		}
 		ms, one, zero := at.Add(time.Minute).UnixMilli(), int64(1), int64(0)
+		farBack := int64(-1e16) // in microseconds, it would wrap around to the far future
 		for _, tc := range []struct {
 			name string
 			sel  tracestore.TraceSelection
@@ -339,6 +379,7 @@ func TestDeleteTraces(t *testing.T) {
 			{"limit of none", tracestore.TraceSelection{ExperimentID: "0", MaxMillis: &ms, MaxTraces: &zero}, 0, "received 0"},
 			{"other experiment", tracestore.TraceSelection{ExperimentID: "9", MaxMillis: &ms}, 0, ""},
 			{"by id, once", tracestore.TraceSelection{ExperimentID: "0", IDs: []string{fmt.Sprintf("tr-%032x", 4), "tr-nope"}}, 1, ""},
+			{"before all time", tracestore.TraceSelection{ExperimentID: "0", MaxMillis: &farBack}, 0, ""},
 			{"oldest one", tracestore.TraceSelection{ExperimentID: "0", MaxMillis: &ms, MaxTraces: &one}, 1, ""},
 			{"up to a time", tracestore.TraceSelection{ExperimentID: "0", MaxMillis: &ms}, 1, ""},
 		} {

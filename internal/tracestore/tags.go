@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
@@ -73,8 +74,10 @@ type TraceSelection struct {
 }
 
 // DeleteTraces deletes traces with everything that hangs on them and returns
-// how many there were.
-func (s *Store) DeleteTraces(ctx context.Context, sel TraceSelection) (int, error) {
+// how many there were. It works in small transactions between which others
+// write, like Prune; what an error or the end of ctx cuts off can be asked for
+// again.
+func (s *Store) DeleteTraces(ctx context.Context, sel TraceSelection) (deleted int, err error) {
 	experiment, err := ParseExperimentID(sel.ExperimentID)
 	if err != nil {
 		return 0, err
@@ -82,33 +85,35 @@ func (s *Store) DeleteTraces(ctx context.Context, sel TraceSelection) (int, erro
 	if err := sel.check(); err != nil {
 		return 0, err
 	}
-	return write(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (int, error) {
-		deleted := 0
-		count := func(query string, args ...any) error {
-			res, err := tx.Exec(ctx, query, args...)
-			if err != nil {
-				return fmt.Errorf("delete traces of experiment %d: %w", experiment, err)
-			}
-			n, err := res.RowsAffected()
-			deleted += int(n)
-			return err
-		}
-		if sel.MaxMillis == nil {
-			err := inChunks(sel.IDs, func(marks string, args []any) error {
-				return count(`DELETE FROM traces WHERE trace_id IN (`+marks+`) AND experiment_id = `+
-					placeholders(len(args)+1, 1), append(args, experiment)...)
-			})
-			return deleted, err
-		}
-		limit := int64(1) << 62
+	if sel.MaxMillis != nil {
+		limit := int64(math.MaxInt)
 		if sel.MaxTraces != nil {
 			limit = *sel.MaxTraces
 		}
-		err := count(`DELETE FROM traces WHERE trace_id IN (SELECT trace_id FROM traces
-			WHERE experiment_id = $1 AND request_time <= $2 ORDER BY request_time, trace_id LIMIT $3)`,
-			experiment, min(*sel.MaxMillis, maxMillis)*1000+999, limit)
-		return deleted, err
+		deleted, err = s.pruneOldest(ctx, experiment, (min(max(*sel.MaxMillis, -1), maxMillis)+1)*1000, int(limit))
+	} else {
+		err = inChunks(sel.IDs, func(marks string, args []any) error {
+			n, err := s.deleteSome(ctx, `trace_id IN (`+marks+`) AND experiment_id = `+placeholders(len(args)+1, 1), append(args, experiment)...)
+			deleted += n
+			return err
+		})
+	}
+	if err != nil {
+		return deleted, fmt.Errorf("delete traces of experiment %d: %w", experiment, err)
+	}
+	return deleted, nil
+}
+
+// deleteSome deletes the few traces that a condition names, in a transaction.
+func (s *Store) deleteSome(ctx context.Context, where string, args ...any) (int, error) {
+	n, err := write(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (int64, error) {
+		res, err := tx.Exec(ctx, `DELETE FROM traces WHERE `+where, args...)
+		if err != nil {
+			return 0, err
+		}
+		return res.RowsAffected()
 	})
+	return int(n), err
 }
 
 func (sel TraceSelection) check() error {
