@@ -93,6 +93,7 @@ func (s *API) mount() {
 		rt.serve(s, api, rt)
 	}
 	s.mux.Handle("/", httpx.HandlerFunc(s.notFound))
+	s.mux.Handle(openAIPrefix, openAIErrors(httpx.HandlerFunc(s.notFound)))
 }
 
 // guarded is the mux that huma sees: whatever it mounts is guarded by its row.
@@ -145,7 +146,7 @@ func (s *API) notFound(w http.ResponseWriter, r *http.Request) error {
 	for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := s.mux.Handler(other); pattern != "/" && pattern != "" {
+		if _, pattern := s.mux.Handler(other); strings.HasPrefix(pattern, method+" ") {
 			allowed = append(allowed, method)
 		}
 	}

@@ -27,13 +27,17 @@ import (
 // OpenAI's shape.
 func openAI(h func(w http.ResponseWriter, r *http.Request) error) server {
 	return func(s *API, _ huma.API, rt route) {
-		guarded := s.guard(rt, httpx.HandlerFunc(h))
-		s.mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
-			ow := &openAIWriter{ResponseWriter: w}
-			guarded.ServeHTTP(ow, r)
-			ow.finish()
-		})
+		s.mux.Handle(rt.method+" "+rt.path, openAIErrors(s.guard(rt, httpx.HandlerFunc(h))))
 	}
+}
+
+// openAIErrors gives h's problem documents OpenAI's shape.
+func openAIErrors(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ow := &openAIWriter{ResponseWriter: w}
+		h.ServeHTTP(ow, r)
+		ow.finish()
+	})
 }
 
 // openAIWriter passes everything on but problem documents, which it translates.
@@ -107,18 +111,32 @@ func openAIErrorOf(status int, code, message string) openAIError {
 	return e
 }
 
+// openAIModelInfo is an agent as OpenAI describes a model.
+type openAIModelInfo struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+func modelOf(a *gateway.Agent) openAIModelInfo {
+	return openAIModelInfo{a.ID, "model", 0, "thumbprint"}
+}
+
 func (s *API) openAIModels(w http.ResponseWriter, _ *http.Request) error {
-	type model struct {
-		ID      string `json:"id"`
-		Object  string `json:"object"`
-		Created int64  `json:"created"`
-		OwnedBy string `json:"owned_by"`
-	}
-	models := []model{}
+	models := []openAIModelInfo{}
 	for _, a := range s.Gateway.Agents() {
-		models = append(models, model{a.ID, "model", 0, "thumbprint"})
+		models = append(models, modelOf(a))
 	}
 	return httpx.WriteJSON(w, http.StatusOK, map[string]any{"object": "list", "data": models})
+}
+
+func (s *API) openAIModel(w http.ResponseWriter, r *http.Request) error {
+	a, err := s.Gateway.Agent(r.PathValue("model"))
+	if err != nil {
+		return err
+	}
+	return httpx.WriteJSON(w, http.StatusOK, modelOf(a))
 }
 
 // openAIMessage is a message of either API; an input item that is none has a type.

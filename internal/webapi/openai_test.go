@@ -182,6 +182,40 @@ func TestOpenAIErrors(t *testing.T) {
 	}
 }
 
+func TestOpenAIModels(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	const demo = `{"id":"demo","object":"model","created":0,"owned_by":"thumbprint"}`
+	if a := h.do("GET", "/v1/models/demo", nil).want(t, 200); strings.TrimSpace(a.text) != demo {
+		t.Errorf("one: %s", a.text)
+	}
+	if a := h.do("GET", "/v1/models", nil).want(t, 200); !strings.Contains(a.text, "["+demo+"]") {
+		t.Errorf("all: %s", a.text)
+	}
+}
+
+// TestWhatIsNotThereIsSaidInOpenAIsWords: also without a route.
+func TestWhatIsNotThereIsSaidInOpenAIsWords(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	for _, tc := range []struct {
+		method, path string
+		status       int
+		code, allow  string
+	}{
+		{"GET", "/v1/models/nobody", 404, `"model_not_found"`, ""},
+		{"POST", "/v1/embeddings", 404, "null", ""},
+		{"GET", "/v1/", 404, "null", ""},
+		{"GET", "/v1/models/demo/more", 404, "null", ""},
+		{"GET", "/v1/chat/completions", 405, "null", "POST"},
+		{"DELETE", "/v1/models/demo", 405, "null", "GET"},
+	} {
+		a := h.do(tc.method, tc.path, nil)
+		if a.status != tc.status || a.header.Get("Content-Type") != "application/json" || a.header.Get("Allow") != tc.allow ||
+			!strings.HasPrefix(a.text, `{"error":{"message":"`) || !strings.Contains(a.text, `"type":"invalid_request_error","param":null,"code":`+tc.code) {
+			t.Errorf("%s %s: %d %v %s", tc.method, tc.path, a.status, a.header, a.text)
+		}
+	}
+}
+
 // TestOpenAIsOwnClient: the official Python client, unchanged.
 func TestOpenAIsOwnClient(t *testing.T) {
 	python := os.Getenv("THUMBPRINT_TEST_PYTHON")

@@ -34,7 +34,7 @@ func TestQuotas(t *testing.T) {
 	}
 	for _, pattern := range h.api.Routes() {
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none").Replace(path)
+		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none", "{model}", "none").Replace(path)
 		got := h.do(method, path, nil, "Authorization", "Bearer loop")
 		what := counted[pattern]
 		if (got.status == 429) != (what != "") || !strings.Contains(got.text, what) {

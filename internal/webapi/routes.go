@@ -33,6 +33,7 @@ func (s *API) routes() []route {
 		{post, "/v1/chat/completions", chats, turns, large, openAI(s.openAIChat), "Ask an agent as OpenAI's clients do"},
 		{post, "/v1/responses", chats, turns, large, openAI(s.openAIResponses), "Ask an agent as OpenAI's clients do"},
 		{get, "/v1/models", chats, free, 0, openAI(s.openAIModels), "The agents, as OpenAI's clients ask for them"},
+		{get, "/v1/models/{model}", chats, free, 0, openAI(s.openAIModel), "One agent, as OpenAI's clients ask for it"},
 
 		{get, "/api/v1/conversations", chats, free, 0, typed(s.listConversations), "List or search conversations, the newest first"},
 		{post, "/api/v1/conversations", chats, free, large, typed(s.importConversation, status(http.StatusCreated)), "Import a conversation"},

@@ -35,6 +35,7 @@ func TestAuthorization(t *testing.T) {
 		"POST /v1/chat/completions":                  chats,
 		"POST /v1/responses":                         chats,
 		"GET /v1/models":                             chats,
+		"GET /v1/models/{model}":                     chats,
 		"POST /api/log_assessment":                   rates,
 		"POST /log_assessment":                       rates,
 		"POST /api/v1/feedback":                      rates,
@@ -56,7 +57,7 @@ func TestAuthorization(t *testing.T) {
 		}
 		delete(table, pattern)
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none").Replace(path)
+		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none", "{model}", "none").Replace(path)
 		for _, s := range identity.Scopes() {
 			got := h.do(method, path, nil, "Authorization", "Bearer "+strings.ReplaceAll(string(s), ":", "-")).status
 			allowed := may == public || slices.Contains(strings.Fields(may), string(s))

@@ -79,18 +79,23 @@ func (s *API) Routes() []string {
 	return out
 }
 
-// Paths returns what to mount the API under: /api/ and the few paths beside it.
+// openAIPrefix is where OpenAI's clients ask; what is not there is said in
+// OpenAI's words too. Longer paths of others, such as OTLP's, win over it.
+const openAIPrefix = "/v1/"
+
+// Paths returns what to mount the API under: /api/, /v1/ and the few paths
+// beside them.
 func (s *API) Paths() []string {
-	out := []string{"/api/"}
+	out := []string{"/api/", openAIPrefix}
 	for _, rt := range s.table {
-		if !strings.HasPrefix(rt.path, "/api/") {
+		if !strings.HasPrefix(rt.path, "/api/") && !strings.HasPrefix(rt.path, openAIPrefix) {
 			out = append(out, rt.path)
 		}
 	}
 	return out
 }
 
-// RouteOf returns the route that r takes, "/" when it takes none.
+// RouteOf returns the route that r takes, "/" or "/v1/" when it takes none.
 func (s *API) RouteOf(r *http.Request) string {
 	_, pattern := s.mux.Handler(r)
 	return pattern
