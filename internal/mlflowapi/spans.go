@@ -7,7 +7,6 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,10 +18,11 @@ import (
 
 const experimentHeader = "X-Mlflow-Experiment-Id"
 
-// Decoded spans take several times their bytes, so large exports take turns:
-// together they cannot exhaust the memory.
+// Unpacked and decoded spans take many times their bytes, so large exports take
+// turns at it: together they cannot make much memory of little traffic. What
+// waits holds the bytes that it has sent.
 const (
-	largeExport     = 1 << 20 // bytes; a batch of 100 spans has a tenth of it
+	largeExport     = 1 << 20 // bytes unpacked; a batch of 100 spans has a tenth of it
 	maxLargeExports = 2
 )
 
@@ -37,19 +37,17 @@ func (a *api) exportSpans(w http.ResponseWriter, req *http.Request) {
 		}})
 		return
 	}
-	kind, body, status, err := a.readExport(w, req)
+	kind, err := exportKind(req)
 	if err != nil {
-		detail(w, status, err.Error())
+		detail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if len(body) > largeExport {
-		select {
-		case a.large <- struct{}{}:
-			defer func() { <-a.large }()
-		case <-req.Context().Done():
-			detail(w, http.StatusServiceUnavailable, "The request was given up while it waited for other exports.")
-			return
-		}
+	body, done, err := a.readExport(w, req)
+	defer done()
+	if err != nil {
+		status, _ := mlflowError(err)
+		detail(w, status, errs.As(err).Public)
+		return
 	}
 	batch, err := decode(kind, body)
 	if err != nil {
@@ -105,24 +103,52 @@ const (
 	kindJSON  = "application/json"
 )
 
-// readExport returns the kind and the bytes of an export, decompressed, or the
-// status and words to refuse it with.
-func (a *api) readExport(w http.ResponseWriter, req *http.Request) (kind string, body []byte, status int, err error) {
+func exportKind(req *http.Request) (string, error) {
 	header := req.Header.Get("Content-Type")
-	kind, _, _ = strings.Cut(header, ";")
+	kind, _, _ := strings.Cut(header, ";")
 	kind = strings.TrimSpace(kind)
 	if kind != kindProto && kind != kindJSON {
 		//lint:ignore ST1005 MLflow's words, shown to the caller
-		return "", nil, http.StatusBadRequest, fmt.Errorf("Invalid Content-Type: %s. Expected: application/x-protobuf or application/json", header)
+		return "", fmt.Errorf("Invalid Content-Type: %s. Expected: application/x-protobuf or application/json", header)
 	}
-	body, err = readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody))
-	if err == nil {
-		body, err = decompress(body, strings.ToLower(req.Header.Get("Content-Encoding")), a.maxSpanBody)
+	return kind, nil
+}
+
+// readExport returns the bytes of an export, unpacked. A large one has then a
+// turn, which done, never nil, gives back.
+func (a *api) readExport(w http.ResponseWriter, req *http.Request) (body []byte, done func(), err error) {
+	done = func() {}
+	if body, err = readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody)); err != nil {
+		return nil, done, err
 	}
-	if err != nil {
-		return "", nil, statusOf(err), errors.New(errs.As(err).Public)
+	encoding := strings.ToLower(req.Header.Get("Content-Encoding"))
+	var packed io.Reader
+	if encoding != "" {
+		if packed, err = unpacker(body, encoding); err != nil {
+			return nil, done, err
+		}
+		body, err = unpack(nil, packed, encoding, min(largeExport, a.maxSpanBody+1))
 	}
-	return kind, body, http.StatusOK, nil
+	if err != nil || len(body) < largeExport {
+		return body, done, a.checkSize(body, err)
+	}
+	select {
+	case a.large <- struct{}{}:
+		done = func() { <-a.large }
+	case <-req.Context().Done():
+		return nil, done, errs.New(errs.Unavailable, "The request was given up while it waited for other exports.")
+	}
+	if encoding != "" {
+		body, err = unpack(body, packed, encoding, a.maxSpanBody+1)
+	}
+	return body, done, a.checkSize(body, err)
+}
+
+func (a *api) checkSize(body []byte, err error) error {
+	if err == nil && int64(len(body)) > a.maxSpanBody {
+		return errs.New(errs.TooLarge, "The request body is larger than %d bytes when decompressed.", a.maxSpanBody)
+	}
+	return err
 }
 
 func decode(kind string, body []byte) (otlp.Batch, error) {
@@ -132,43 +158,32 @@ func decode(kind string, body []byte) (otlp.Batch, error) {
 	return otlp.DecodeProto(body)
 }
 
-func statusOf(err error) int {
-	if errs.Is(err, errs.TooLarge) {
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusBadRequest
-}
-
-// decompress opens a compressed body, but not one that grows beyond limit.
-func decompress(body []byte, encoding string, limit int64) ([]byte, error) {
+// unpacker returns a reader of what body holds.
+func unpacker(body []byte, encoding string) (io.Reader, error) {
 	switch encoding {
-	case "":
-		return body, nil
 	case "gzip":
 		r, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil {
 			return nil, errs.Wrap(err, errs.Invalid, "Failed to decompress gzip payload")
 		}
-		return inflate(r, "gzip", limit)
+		return r, nil
 	case "deflate":
 		// Either zlib's format, as the RFC has it, or bare, as some clients do.
 		if r, err := zlib.NewReader(bytes.NewReader(body)); err == nil {
-			return inflate(r, "deflate", limit)
+			return r, nil
 		}
-		return inflate(flate.NewReader(bytes.NewReader(body)), "deflate", limit)
+		return flate.NewReader(bytes.NewReader(body)), nil
 	}
 	return nil, errs.New(errs.Invalid, "Unsupported Content-Encoding: %s", encoding)
 }
 
-func inflate(r io.Reader, name string, limit int64) ([]byte, error) {
-	out, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if int64(len(out)) > limit {
-		return nil, errs.New(errs.TooLarge, "The request body is larger than %d bytes when decompressed.", limit)
+// unpack appends what r has, until there are limit bytes.
+func unpack(body []byte, r io.Reader, encoding string, limit int64) ([]byte, error) {
+	buf := bytes.NewBuffer(body)
+	if _, err := buf.ReadFrom(io.LimitReader(r, limit-int64(len(body)))); err != nil {
+		return nil, errs.Wrap(err, errs.Invalid, "Failed to decompress %s payload", encoding)
 	}
-	if err != nil {
-		return nil, errs.Wrap(err, errs.Invalid, "Failed to decompress %s payload", name)
-	}
-	return out, nil
+	return buf.Bytes(), nil
 }
 
 // exportAnswer is an ExportTraceServiceResponse: empty, or with a
