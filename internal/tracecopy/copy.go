@@ -191,24 +191,51 @@ func (o Options) spans(ctx context.Context, experiment, id string) (none bool, e
 	return false, o.To.ExportSpans(ctx, experiment, body)
 }
 
-// assessments puts them on the trace in the order they were made, so that what
-// overrides another finds it there.
+// assessments puts them on the trace, each after the one it overrides, which
+// must be there; whether it was made later only their writers' clocks say.
 func (o Options) assessments(ctx context.Context, info tracestore.TraceInfo) error {
+	left := map[string]tracestore.Assessment{}
+	sent := map[string]bool{}
 	for _, a := range info.Assessments {
-		if a.Kind == tracestore.Issue {
-			continue
+		if a.Kind != tracestore.Issue {
+			left[a.ID] = a
 		}
-		out, err := assessmentOf(a)
-		if err != nil {
-			return err
+	}
+	var send func(a tracestore.Assessment) error
+	send = func(a tracestore.Assessment) error {
+		delete(left, a.ID)
+		if older, ok := left[a.Overrides]; ok {
+			if err := send(older); err != nil {
+				return err
+			}
 		}
-		_, err = o.To.CreateAssessment(ctx, info.ID, out)
-		if errors.Is(err, mlflow.ErrAlreadyExists) {
-			_, err = o.To.UpdateAssessment(ctx, info.ID, a.ID, patchOf(out))
+		if !sent[a.Overrides] {
+			a.Overrides = "" // it was deleted since
 		}
-		if err != nil {
-			return fmt.Errorf("assessment %s: %w", a.ID, err)
+		sent[a.ID] = true
+		return o.assessment(ctx, info.ID, a)
+	}
+	for _, a := range info.Assessments {
+		if _, ok := left[a.ID]; ok {
+			if err := send(a); err != nil {
+				return err
+			}
 		}
+	}
+	return nil
+}
+
+func (o Options) assessment(ctx context.Context, traceID string, a tracestore.Assessment) error {
+	out, err := assessmentOf(a)
+	if err != nil {
+		return err
+	}
+	_, err = o.To.CreateAssessment(ctx, traceID, out)
+	if errors.Is(err, mlflow.ErrAlreadyExists) {
+		_, err = o.To.UpdateAssessment(ctx, traceID, a.ID, patchOf(out))
+	}
+	if err != nil {
+		return fmt.Errorf("assessment %s: %w", a.ID, err)
 	}
 	return nil
 }

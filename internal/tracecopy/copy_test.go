@@ -225,6 +225,24 @@ func TestCopyWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+// TestCopyOverrides: neither a rating that overrides one from a clock ahead of
+// its own nor one whose target was deleted stops the copy.
+func TestCopyOverrides(t *testing.T) {
+	from := tracestore.NewStore(sqldbtest.SQLite(t))
+	run := run()
+	name := "copy " + run
+	fill(t, from, name, run, 1)
+	id := fmt.Sprintf("tr-%s%016x", run, 0)
+	yes := json.RawMessage(`true`)
+	rate(t, from, id, tracestore.Assessment{ID: "ahead", Name: "x", Kind: tracestore.Feedback, Value: yes, CreateTime: time.Now().Add(time.Hour)})
+	rate(t, from, id, tracestore.Assessment{ID: "behind", Name: "x", Kind: tracestore.Feedback, Value: yes, Overrides: "ahead"})
+	must(t, from.DeleteAssessment(t.Context(), id, fmt.Sprintf("b-%s0", run)))
+	to, _ := ours(t, http.DefaultTransport)
+	if got := counts(result(t, tracecopy.Options{From: from, To: to}, name)); got != "1 traces: 1 copied, 0 there, 0 without spans, 0 refused, 1 compared" {
+		t.Error(got)
+	}
+}
+
 // TestCopyNoticesWhatIsLost: a target that says yes and keeps half is found out.
 func TestCopyNoticesWhatIsLost(t *testing.T) {
 	from := tracestore.NewStore(sqldbtest.SQLite(t))
