@@ -67,13 +67,13 @@ type Service struct {
 	log    *slog.Logger
 
 	checkpoints chan struct{} // a token for each being written
+	live        *lives        // detached turns, also shortly after their end
 	drained     chan struct{} // closed when Drain has waited for all turns
 	mint        func() string // of client_request_ids
 
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	running  map[string]*Turn // by client_request_id; guarded by mu
-	live     map[string]*Live // detached turns by message id, also shortly after their end; guarded by mu
 	draining bool             // guarded by mu
 }
 
@@ -81,7 +81,7 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{
 		db: o.DB, chats: o.Chats, links: o.Links, jobs: o.Jobs, agents: o.Agents, max: o.MaxTurns, log: o.Log,
-		byID: map[string]*Agent{}, running: map[string]*Turn{}, live: map[string]*Live{},
+		byID: map[string]*Agent{}, running: map[string]*Turn{}, live: newLives(),
 		checkpoints: make(chan struct{}, maxCheckpoints), drained: make(chan struct{}), mint: requestid.New,
 	}
 	if s.max == 0 {

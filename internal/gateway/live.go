@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"container/list"
 	"context"
 	"encoding/json"
 	"io"
@@ -17,12 +18,17 @@ import (
 // concurrent use.
 type Live struct {
 	clientRequestID string
+	messageID       string
 	replayed        bool
+	in              *lives        // whose budget it takes of; nil for a replayed one
+	place           *list.Element // among in's ended; guarded by in.mu
 
-	mu      sync.Mutex
-	events  [][]byte      // guarded by mu
-	ended   bool          // guarded by mu
-	changed chan struct{} // closed and replaced at each change; guarded by mu
+	mu        sync.Mutex
+	events    [][]byte      // guarded by mu
+	size      int           // of the events as in counts it; guarded by mu
+	ended     bool          // guarded by mu
+	forgotten bool          // there is nothing to read any more; guarded by mu
+	changed   chan struct{} // closed and replaced at each change; guarded by mu
 }
 
 func newLive(clientRequestID string) *Live {
@@ -46,11 +52,45 @@ func (l *Live) ClientRequestID() string { return l.clientRequestID }
 
 // Send adds an event. It never fails: nobody needs to listen.
 func (l *Live) Send(data []byte) error {
-	l.update(func() { l.events = append(l.events, bytes.Clone(data)) })
+	l.update(func() {
+		if l.forgotten {
+			return
+		}
+		l.events = append(l.events, bytes.Clone(data))
+		if l.in != nil {
+			l.count(len(data) + eventCost)
+		}
+	})
+	if l.in != nil {
+		l.in.trim()
+	}
 	return nil
 }
 
 func (l *Live) end() { l.update(func() { l.ended = true }) }
+
+// forget drops the events; for readers the stream ends where they are.
+func (l *Live) forget() {
+	l.update(func() {
+		l.count(-l.size)
+		l.events, l.ended, l.forgotten = nil, true, true
+	})
+}
+
+// release takes the stream out of the budget as it is.
+func (l *Live) release() { l.update(func() { l.count(-l.size) }) }
+
+// count wants mu held.
+func (l *Live) count(n int) {
+	l.size += n
+	l.in.size.Add(int64(n))
+}
+
+func (l *Live) bytes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.size
+}
 
 func (l *Live) update(change func()) {
 	l.mu.Lock()
@@ -62,7 +102,8 @@ func (l *Live) update(change func()) {
 
 // Next returns the event after the first n, and waits for it if need be. The
 // events are numbered from 1, so the number of the one returned is n+1. The
-// error is io.EOF after the last, or ctx's.
+// error is io.EOF after the last, or ctx's; it is io.EOF too when the stream was
+// forgotten to save memory, and then the last event was not the word [DONE].
 func (l *Live) Next(ctx context.Context, n int) ([]byte, error) {
 	for {
 		l.mu.Lock()
@@ -89,17 +130,12 @@ const lingering = time.Minute
 // Detach runs the turn on its own: only Stop stops it.
 func (s *Service) Detach(t *Turn) *Live {
 	l := newLive(t.ClientRequestID)
-	s.mu.Lock()
-	s.live[t.MessageID] = l
-	s.mu.Unlock()
+	l.messageID = t.MessageID
+	s.live.add(l)
 	go func() {
 		t.Run(context.Background(), l)
-		l.end()
-		time.AfterFunc(lingering, func() {
-			s.mu.Lock()
-			delete(s.live, t.MessageID)
-			s.mu.Unlock()
-		})
+		s.live.end(l)
+		time.AfterFunc(lingering, func() { s.live.expire(l) })
 	}()
 	return l
 }
@@ -114,10 +150,7 @@ func (s *Service) Join(ctx context.Context, actor, messageID string) (*Live, err
 	if m.Role != chat.RoleAssistant {
 		return nil, errs.New(errs.NotFound, "This message is no answer; only answers have a stream.")
 	}
-	s.mu.Lock()
-	l, ok := s.live[messageID]
-	s.mu.Unlock()
-	if ok {
+	if l, ok := s.live.get(messageID); ok {
 		return l, nil
 	}
 	return replay(m)
