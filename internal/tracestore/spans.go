@@ -53,6 +53,11 @@ func newBatch(experiment int64, spans []Span) (*batch, error) {
 		if sp.TraceID == "" || sp.ID == "" {
 			return nil, invalid("A span needs a trace id and a span id.")
 		}
+		for _, id := range [...][2]string{{"trace_id", sp.TraceID}, {"span_id", sp.ID}, {"parent_span_id", sp.ParentID}} {
+			if err := checkID(id[0], id[1]); err != nil {
+				return nil, err
+			}
+		}
 		if byTrace[sp.TraceID] == nil {
 			byTrace[sp.TraceID] = map[string]*Span{}
 		}

@@ -2,8 +2,10 @@ package tracestore_test
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -191,6 +193,14 @@ func TestStartTraceErasesNothing(t *testing.T) {
 	})
 }
 
+// long returns n characters that no index can make shorter.
+func long(n int) string {
+	random := rand.NewChaCha8([32]byte{})
+	b := make([]byte, (n+1)/2)
+	_, _ = random.Read(b)
+	return hex.EncodeToString(b)[:n]
+}
+
 func TestStartTraceRefusals(t *testing.T) {
 	each(t, func(t *testing.T, s *tracestore.Store) {
 		id := must[string](t)(s.CreateExperiment(t.Context(), "old", "", nil))
@@ -206,6 +216,8 @@ func TestStartTraceRefusals(t *testing.T) {
 			"no trace id":        {func(i *tracestore.TraceInfo) { i.ID = "" }, errs.Invalid, "trace_id"},
 			"trace id of spaces": {func(i *tracestore.TraceInfo) { i.ID = "a b" }, errs.Invalid, "Invalid trace_id"},
 			"long request id":    {func(i *tracestore.TraceInfo) { i.ClientRequestID = strings.Repeat("x", 251) }, errs.Invalid, "client_request_id"},
+			"long key of a tag":  {func(i *tracestore.TraceInfo) { i.Tags[long(251)] = "x" }, errs.Invalid, "'key' exceeds"},
+			"long key of more":   {func(i *tracestore.TraceInfo) { i.Metadata[long(4000)] = "x" }, errs.Invalid, "'key' exceeds"},
 			"long session":       {func(i *tracestore.TraceInfo) { i.Metadata["mlflow.trace.session"] = strings.Repeat("x", 251) }, errs.Invalid, "Session ID"},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -350,6 +362,11 @@ func TestBadBatchChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, s *tracestore.Store) {
 		wantKind(t, s.LogSpans(t.Context(), "77", []tracestore.Span{root(traceA)}), errs.NotFound, "No Experiment with id=77 exists")
 		wantKind(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(traceA), {TraceID: traceA}}), errs.Invalid, "span id")
+		for _, id := range []string{"a\x00b", long(4000)} {
+			wantKind(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(traceA), {TraceID: traceA, ID: id}}), errs.Invalid, "span_id")
+			wantKind(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(traceA), {TraceID: traceA, ID: "1", ParentID: id}}), errs.Invalid, "parent_span_id")
+			wantKind(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(traceA), {TraceID: id, ID: "1"}}), errs.Invalid, "trace_id")
+		}
 		_, err := s.TraceInfo(t.Context(), traceA)
 		wantKind(t, err, errs.NotFound, "not found")
 		must0(t, s.LogSpans(t.Context(), "0", []tracestore.Span{root(traceA), root(traceA)})) // the same span twice

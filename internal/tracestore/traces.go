@@ -125,13 +125,24 @@ func (r *traceRow) checkIDs() error {
 	if r.id == "" {
 		return invalid("Missing value for required parameter 'trace_id'.")
 	}
-	for name, id := range map[string]string{"trace_id": r.id, "client_request_id": r.clientRequestID.String} {
-		if utf8.RuneCountInString(id) > maxID {
-			return invalid("'%s' exceeds the maximum length of %d characters", name, maxID)
-		}
+	if err := checkLength("client_request_id", r.clientRequestID.String); err != nil {
+		return err
 	}
-	if strings.ContainsFunc(r.id, func(c rune) bool { return c <= ' ' || c == 0x7f || c == utf8.RuneError }) {
-		return invalid("Invalid trace_id '%s': it contains a space, a control character or invalid UTF-8.", r.id)
+	return checkID("trace_id", r.id)
+}
+
+// checkID refuses an id that a database or an index cannot hold, or nobody could
+// ask for.
+func checkID(name, id string) error {
+	if strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c == 0x7f || c == utf8.RuneError }) {
+		return invalid("Invalid %s '%s': it contains a space, a control character or invalid UTF-8.", name, cut(CleanText(id), maxID))
+	}
+	return checkLength(name, id)
+}
+
+func checkLength(name, id string) error {
+	if utf8.RuneCountInString(id) > maxID {
+		return invalid("'%s' exceeds the maximum length of %d characters", name, maxID)
 	}
 	return nil
 }
@@ -139,6 +150,9 @@ func (r *traceRow) checkIDs() error {
 // takeTags keeps the tags but for those that are columns or computed.
 func (r *traceRow) takeTags(tags map[string]string) error {
 	for k, v := range tags {
+		if err := checkLength("key", k); err != nil {
+			return err
+		}
 		switch k {
 		case TagSpansLocation, TagArtifactLocation:
 		case TagName:
@@ -155,6 +169,9 @@ func (r *traceRow) takeTags(tags map[string]string) error {
 
 func (r *traceRow) takeMetadata(metadata map[string]string) error {
 	for k, v := range metadata {
+		if err := checkLength("key", k); err != nil {
+			return err
+		}
 		switch k {
 		case MetaFinalized:
 		case MetaSession:
