@@ -232,10 +232,6 @@ func (r *traceRow) scan(scan func(...any) error) error {
 
 // saveTrace inserts the row, or merges it into the one that is there.
 func saveTrace(ctx context.Context, tx *sqldb.Tx, r traceRow, now time.Time) error {
-	if r.duration.Valid && !r.requestTime.Valid {
-		// The end is then known only relative to a start that is not: see merge.
-		r.endedAt = sql.NullInt64{}
-	}
 	fresh := r
 	if !fresh.requestTime.Valid {
 		fresh.requestTime = sql.NullInt64{Int64: micros(now), Valid: true}
