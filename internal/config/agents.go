@@ -119,7 +119,7 @@ func (l *loader) trace(path string, a *Agent) {
 	}
 	l.words(path+".trace.send", t.Send, sendWays)
 	l.words(path+".trace.find", t.Find, findWays)
-	if t.GiveUpAfter.Duration == 0 {
+	if t.GiveUpAfter.Duration == 0 && !l.given(path+".trace.give_up_after") {
 		t.GiveUpAfter.Duration = defaultGiveUp
 	}
 	if t.GiveUpAfter.Duration < time.Second {

@@ -87,6 +87,16 @@ func (l *loader) overlay(flags Flags) {
 	l.parseWait(wait)
 }
 
+// given reports whether somebody said what the value at path is to be, be it
+// nothing.
+func (l *loader) given(path string) bool {
+	if _, ok := l.origin[path]; ok {
+		return true
+	}
+	_, ok := l.src.lines["$."+path]
+	return ok
+}
+
 // bad notes a problem with the value at path, and where that value came from.
 func (l *loader) bad(path, problem string) {
 	where, ok := l.origin[path]

@@ -45,7 +45,8 @@ func TestProblems(t *testing.T) {
 		{"tracking URI", "mlflow: {tracking_uri: \"sqlite:///mlflow.db\"}", `conf.yaml:1: mlflow.tracking_uri must be embedded, http(s)://HOST:PORT or databricks, not "sqlite://…"`},
 		{"tracking URI with password", "mlflow: {tracking_uri: \"http://u:p@h\"}", "conf.yaml:1: mlflow.tracking_uri holds a user name; put it into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"},
 		{"log level", "log:\n  level: loud", `conf.yaml:2: level "loud" is unknown; it is one of debug, info, warn, error`},
-		{"wait", "feedback: {wait: 1h}", "conf.yaml:1: feedback.wait must be between 0s and 30s"},
+		{"wait", "feedback: {wait: 1h}", "conf.yaml:1: feedback.wait must be more than 0s and at most 30s; who does not want to wait sends Prefer: respond-async"},
+		{"no wait", "feedback:\n  wait: 0s", "conf.yaml:2: feedback.wait must be more than 0s and at most 30s; who does not want to wait sends Prefer: respond-async"},
 
 		{"no id", "agents:\n  - {" + agentOK + "}", "conf.yaml:2: an agent has no id"},
 		{"bad id", "agents:\n  - {id: a b, " + agentOK + "}", `conf.yaml:2: id "a b" must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit`},
@@ -71,6 +72,7 @@ func TestProblems(t *testing.T) {
 		{"send", "agents: [{id: a, " + agentOK + ", trace: {send: [pigeon]}}]", `conf.yaml:1: send "pigeon" is unknown; it is one of custom_inputs, header, metadata, top_level, context, return_trace, return_trace_header`},
 		{"find twice", "agents: [{id: a, " + agentOK + ", trace: {find: [stream, stream]}}]", `conf.yaml:1: "stream" stands twice`},
 		{"give up", "agents: [{id: a, " + agentOK + ", trace: {give_up_after: 1ms}}]", "conf.yaml:1: give_up_after must be at least 1s"},
+		{"give up at once", "agents:\n- id: a\n  " + strings.ReplaceAll(agentOK, ", ", "\n  ") + "\n  trace:\n    give_up_after: 0s", "conf.yaml:6: give_up_after must be at least 1s"},
 
 		{"dimension type", dim("name: d, type: stars"), `conf.yaml:1: type "stars" is unknown; it is one of boolean, number, category, multi_category, text`},
 		{"dimension name", dim("type: text"), `conf.yaml:1: dimension name "" must be 1 to 64 of A-Z a-z 0-9 . _ -`},
@@ -178,6 +180,8 @@ func TestProblemsNameTheirOrigin(t *testing.T) {
 			[]string{"MLFLOW_TRACKING_URI: mlflow.tracking_uri databricks needs DATABRICKS_HOST in the environment"}},
 		{"a workspace that is none", config.Flags{}, map[string]string{"MLFLOW_TRACKING_URI": "databricks", "DATABRICKS_TOKEN": "t", "DATABRICKS_HOST": "http://w.example"},
 			[]string{"MLFLOW_TRACKING_URI: mlflow.tracking_uri databricks needs DATABRICKS_HOST to be the workspace's address, such as https://NAME.cloud.databricks.com"}},
+		{"no wait", config.Flags{}, map[string]string{"THUMBPRINT_FEEDBACK_WAIT": "0s"},
+			[]string{"THUMBPRINT_FEEDBACK_WAIT: feedback.wait must be more than 0s and at most 30s; who does not want to wait sends Prefer: respond-async"}},
 		{"two at once", config.Flags{}, map[string]string{"THUMBPRINT_FEEDBACK_WAIT": "x", "THUMBPRINT_STORAGE_URL": "y"},
 			[]string{`THUMBPRINT_FEEDBACK_WAIT: "x" is not a duration; write one such as 500ms or 1s`,
 				"THUMBPRINT_STORAGE_URL: storage.url must begin with sqlite: or postgres://"}},

@@ -27,6 +27,7 @@ func (l *loader) parseWait(text string) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		l.bad("feedback.wait", fmt.Sprintf("%q is not a duration; write one such as 500ms or 1s", text))
+		l.Feedback.Wait.Duration = defaultWait // one problem is enough
 		return
 	}
 	l.Feedback.Wait.Duration = d
@@ -165,11 +166,11 @@ func (l *loader) choices() {
 	l.Log.Format = first(l.Log.Format, "text")
 	l.oneOf("log.level", l.Log.Level, "debug", "info", "warn", "error")
 	l.oneOf("log.format", l.Log.Format, "text", "json")
-	if l.Feedback.Wait.Duration == 0 {
+	if !l.given("feedback.wait") {
 		l.Feedback.Wait.Duration = defaultWait
 	}
-	if w := l.Feedback.Wait.Duration; w < 0 || w > maxWait {
-		l.bad("feedback.wait", fmt.Sprintf("feedback.wait must be between 0s and %s", maxWait))
+	if w := l.Feedback.Wait.Duration; w <= 0 || w > maxWait {
+		l.bad("feedback.wait", fmt.Sprintf("feedback.wait must be more than 0s and at most %s; who does not want to wait sends Prefer: respond-async", maxWait))
 	}
 }
 
