@@ -19,17 +19,26 @@ func (t *Turn) keep(a *Answer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	s := t.svc
-	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		gone, err := t.keepMessage(ctx, tx, a)
-		if err != nil {
-			return err
-		}
-		record, err := t.record()
-		if err == nil && gone {
-			record, err = strip(record)
-		}
-		if err != nil {
-			return err
+	// What can be made before is: inside, the writer makes everybody wait.
+	m, err := t.answerMessage(a)
+	if err != nil {
+		return err
+	}
+	full, err := t.record()
+	if err != nil {
+		return err
+	}
+	ours := t.agent.TraceBy == link.ByGateway || a.neverCalled
+	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		record := full
+		if !t.noStore {
+			gone, err := s.chats.FinishTx(ctx, tx, m)
+			if err == nil && gone { // its conversation was deleted meanwhile
+				record, err = strip(full)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		if err := s.links.EndTx(ctx, tx, t.ClientRequestID, a.Status, a.toldTraceID, a.ended); err != nil {
 			return err
@@ -37,33 +46,31 @@ func (t *Turn) keep(a *Answer) error {
 		if err := s.links.SaveRecordTx(ctx, tx, t.ClientRequestID, record); err != nil {
 			return err
 		}
-		if t.agent.TraceBy == link.ByGateway || a.neverCalled {
+		if ours {
 			return s.recordTx(ctx, tx, t.ClientRequestID, t.trace.ID, a.neverCalled)
 		}
 		return nil
 	})
-	s.jobs.Wake()
+	if ours {
+		s.jobs.Wake()
+	}
 	return err
 }
 
-// keepMessage stores the answer's text; gone says that its conversation was
-// deleted meanwhile.
-func (t *Turn) keepMessage(ctx context.Context, tx *sqldb.Tx, a *Answer) (gone bool, err error) {
-	if t.noStore {
-		return false, nil
-	}
+// answerMessage is the answer's row as it ends.
+func (t *Turn) answerMessage(a *Answer) (chat.Message, error) {
 	summary, err := json.Marshal(a.Summary)
 	if err != nil {
-		return false, err
+		return chat.Message{}, err
 	}
 	content, err := json.Marshal(a.Text)
 	if err != nil {
-		return false, err
+		return chat.Message{}, err
 	}
-	return t.svc.chats.FinishTx(ctx, tx, chat.Message{
+	return chat.Message{
 		ID: t.MessageID, Content: content, Items: itemsJSON(a.Items), Status: a.Status, StoppedBy: a.StoppedBy,
 		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, TraceSummary: summary, UpdatedAt: a.ended,
-	})
+	}, nil
 }
 
 // recordTx asks for the trace to be recorded. takeOver makes it ours although
