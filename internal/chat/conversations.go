@@ -21,30 +21,29 @@ const maxTitle = 80
 
 func notFound() error { return errs.New(errs.NotFound, "There is no such conversation.") }
 
-// CreateTx adds an empty conversation. The title may be empty: the first
-// question gives it one.
-func (s *Store) CreateTx(ctx context.Context, tx *sqldb.Tx, c Conversation) error {
+// CreateTx adds a conversation with its first messages, in order; each must name
+// its parent, and the caller has made the ids. The title may be empty: the first
+// question, also one that comes later, gives it one.
+func (s *Store) CreateTx(ctx context.Context, tx *sqldb.Tx, c Conversation, msgs []Message) error {
+	if c.Title = clip(oneLine(c.Title), 200); c.Title == "" {
+		c.Title = titleOf(msgs)
+	}
 	_, err := tx.Exec(ctx, `INSERT INTO conversations (id, actor, agent_id, title, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		c.ID, c.Actor, c.AgentID, clip(oneLine(c.Title), 200), sqldb.Micros(c.CreatedAt), sqldb.Micros(c.UpdatedAt))
+		c.ID, c.Actor, c.AgentID, c.Title, sqldb.Micros(c.CreatedAt), sqldb.Micros(c.UpdatedAt))
 	if err != nil {
 		return fmt.Errorf("create conversation %s: %w", c.ID, err)
 	}
-	return nil
+	return s.insertTx(ctx, tx, 0, msgs)
 }
 
 // Import adds a conversation that was held elsewhere, with its messages in their
 // order. The caller makes ids, parents and times; what the messages carry as
 // TraceID is kept as given, and links to nothing.
 func (s *Store) Import(ctx context.Context, c Conversation, msgs []Message) error {
-	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if err := s.CreateTx(ctx, tx, c); err != nil {
-			return err
-		}
-		if len(msgs) == 0 {
-			return nil
-		}
-		return s.AppendTx(ctx, tx, c.Actor, c.ID, c.AgentID, msgs)
-	})
+	if len(msgs) > 0 {
+		c.UpdatedAt = time.Now() // it is among the newest for who imports it
+	}
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return s.CreateTx(ctx, tx, c, msgs) })
 }
 
 const conversationColumns = `id, actor, agent_id, title, created_at, updated_at`
@@ -194,14 +193,27 @@ func (s *Store) DeleteTx(ctx context.Context, tx *sqldb.Tx, actor, id string) er
 }
 
 // touchTx notes that something was said, and with which agent.
-func (s *Store) touchTx(ctx context.Context, tx *sqldb.Tx, c Conversation, agentID, question string, at time.Time) error {
+func (s *Store) touchTx(ctx context.Context, tx *sqldb.Tx, c Conversation, agentID string, msgs []Message, at time.Time) error {
 	title := c.Title
 	if title == "" {
-		title = clip(oneLine(question), maxTitle)
+		title = titleOf(msgs)
 	}
 	_, err := tx.Exec(ctx, `UPDATE conversations SET updated_at = $2, agent_id = $3, title = $4 WHERE id = $1`,
 		c.ID, sqldb.Micros(at), agentID, title)
 	return err
+}
+
+// titleOf is the title that the first question among msgs with any text gives.
+func titleOf(msgs []Message) string {
+	for _, m := range msgs {
+		if m.Role != RoleUser {
+			continue
+		}
+		if question := TextOf(m.Content); question != "" {
+			return clip(oneLine(question), maxTitle)
+		}
+	}
+	return ""
 }
 
 // oneLine is s without line breaks and other control characters: PostgreSQL

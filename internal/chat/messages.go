@@ -47,27 +47,24 @@ func (s *Store) AppendTx(ctx context.Context, tx *sqldb.Tx, actor, conversationI
 	if err := tx.QueryRow(ctx, `SELECT MAX(seq) FROM messages WHERE conversation_id = $1`, conversationID).Scan(&seq); err != nil {
 		return fmt.Errorf("append to conversation %s: %w", conversationID, err)
 	}
-	question := ""
-	for i, m := range msgs {
-		m.Seq = seq.Int64 + int64(i) + 1
-		if err := s.insertTx(ctx, tx, m); err != nil {
-			return err
-		}
-		if m.Role == RoleUser && question == "" {
-			question = TextOf(m.Content)
-		}
+	if err := s.insertTx(ctx, tx, seq.Int64, msgs); err != nil {
+		return err
 	}
-	return s.touchTx(ctx, tx, c, agentID, question, time.Now())
+	return s.touchTx(ctx, tx, c, agentID, msgs, time.Now())
 }
 
-func (s *Store) insertTx(ctx context.Context, tx *sqldb.Tx, m Message) error {
-	parent := sql.NullString{String: m.ParentID, Valid: m.ParentID != ""}
-	_, err := tx.Exec(ctx, `INSERT INTO messages (`+messageColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
-		m.ID, m.ConversationID, m.Actor, parent, m.Seq, m.Role, string(m.Content), string(m.Items), m.Status, m.StoppedBy,
-		m.ErrorCode, m.ErrorMessage, m.AgentID, m.TraceID, string(m.TraceSummary), sqldb.Micros(m.CreatedAt), sqldb.Micros(m.UpdatedAt))
-	if err != nil {
-		return fmt.Errorf("insert message %s: %w", m.ID, err)
+// insertTx adds messages, in order, after the one with the number seq.
+func (s *Store) insertTx(ctx context.Context, tx *sqldb.Tx, seq int64, msgs []Message) error {
+	for _, m := range msgs {
+		seq++
+		parent := sql.NullString{String: m.ParentID, Valid: m.ParentID != ""}
+		_, err := tx.Exec(ctx, `INSERT INTO messages (`+messageColumns+`)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+			m.ID, m.ConversationID, m.Actor, parent, seq, m.Role, string(m.Content), string(m.Items), m.Status, m.StoppedBy,
+			m.ErrorCode, m.ErrorMessage, m.AgentID, m.TraceID, string(m.TraceSummary), sqldb.Micros(m.CreatedAt), sqldb.Micros(m.UpdatedAt))
+		if err != nil {
+			return fmt.Errorf("insert message %s: %w", m.ID, err)
+		}
 	}
 	return nil
 }

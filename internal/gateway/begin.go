@@ -207,22 +207,27 @@ func (s *Service) store(ctx context.Context, t *Turn, r TurnRequest, branch []ch
 	}
 	msgs := t.messages(r, branch)
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if !t.noStore {
-			if r.ConversationID == "" {
-				c := chat.Conversation{ID: t.ConversationID, Actor: r.Actor, AgentID: t.agent.ID, CreatedAt: t.started, UpdatedAt: t.started}
-				if err := s.chats.CreateTx(ctx, tx, c); err != nil {
-					return err
-				}
-			}
-			if err := s.chats.AppendTx(ctx, tx, r.Actor, t.ConversationID, t.agent.ID, msgs); err != nil {
-				return err
-			}
+		if err := s.storeMessages(ctx, tx, t, r, msgs); err != nil {
+			return err
 		}
 		if err := s.links.InsertTx(ctx, tx, t.link(r.Actor)); err != nil {
 			return err
 		}
 		return s.links.SaveRecordTx(ctx, tx, t.ClientRequestID, record)
 	})
+}
+
+// storeMessages adds the turn's messages to their conversation, or begins one
+// with them.
+func (s *Service) storeMessages(ctx context.Context, tx *sqldb.Tx, t *Turn, r TurnRequest, msgs []chat.Message) error {
+	switch {
+	case t.noStore:
+		return nil
+	case r.ConversationID != "":
+		return s.chats.AppendTx(ctx, tx, r.Actor, t.ConversationID, t.agent.ID, msgs)
+	}
+	c := chat.Conversation{ID: t.ConversationID, Actor: r.Actor, AgentID: t.agent.ID, CreatedAt: t.started, UpdatedAt: t.started}
+	return s.chats.CreateTx(ctx, tx, c, msgs)
 }
 
 // messages are the rows to add: the new ones of the request, each following the
