@@ -3,7 +3,6 @@ package chat
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,7 +108,7 @@ func (s *Store) List(ctx context.Context, q Query) (out []Conversation, next str
 	if len(out) > q.Limit {
 		out = out[:q.Limit]
 		last := out[q.Limit-1]
-		next = encodeCursor(sqldb.Micros(last.UpdatedAt), last.ID)
+		next = sqldb.Cursor(last.UpdatedAt, last.ID)
 	}
 	return out, next, nil
 }
@@ -123,7 +122,7 @@ func (q Query) where() (string, []any, error) {
 			SELECT conversation_id FROM messages WHERE actor = $1 AND content {ILIKE} $3 ESCAPE '!'))`
 	}
 	if q.Cursor != "" {
-		at, id, err := decodeCursor(q.Cursor)
+		at, id, err := sqldb.ParseCursor(q.Cursor)
 		if err != nil {
 			return "", nil, err
 		}
@@ -145,21 +144,6 @@ func jsonText(s string) string {
 
 func escapeLike(s string) string {
 	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(s)
-}
-
-func encodeCursor(at int64, id string) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", at, id))
-}
-
-func decodeCursor(c string) (at int64, id string, err error) {
-	b, err := base64.RawURLEncoding.DecodeString(c)
-	if err == nil {
-		_, err = fmt.Sscanf(string(b), "%d %s", &at, &id)
-	}
-	if err != nil {
-		return 0, "", errs.Wrap(err, errs.Invalid, "The cursor is not one of ours; start again without it.")
-	}
-	return at, id, nil
 }
 
 // Rename gives a conversation a title of the person's choice.

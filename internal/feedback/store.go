@@ -3,7 +3,6 @@ package feedback
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -176,7 +175,7 @@ func (s *Store) List(ctx context.Context, q Query) (out []Feedback, next string,
 	if len(out) > q.Limit {
 		out = out[:q.Limit]
 		last := out[q.Limit-1]
-		next = base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", sqldb.Micros(last.CreatedAt), last.ID))
+		next = sqldb.Cursor(last.CreatedAt, last.ID)
 	}
 	return out, next, nil
 }
@@ -206,14 +205,9 @@ func (q Query) where() (string, []any, error) {
 		add("created_at < $%d", sqldb.Micros(q.Until))
 	}
 	if q.Cursor != "" {
-		var at int64
-		var id string
-		b, err := base64.RawURLEncoding.DecodeString(q.Cursor)
-		if err == nil {
-			_, err = fmt.Sscanf(string(b), "%d %s", &at, &id)
-		}
+		at, id, err := sqldb.ParseCursor(q.Cursor)
 		if err != nil {
-			return "", nil, errs.Wrap(err, errs.Invalid, "The cursor is not one of ours; start again without it.")
+			return "", nil, err
 		}
 		args = append(args, at, id)
 		n := len(args)

@@ -26,19 +26,7 @@ func checkExperimentKey(entity, key string) error {
 
 // ParseExperiments reads the filter of an experiment search.
 func ParseExperiments(s string) ([]Clause, error) {
-	parsed, err := parse(s)
-	if err != nil {
-		return nil, err
-	}
-	var out []Clause
-	for _, c := range parsed {
-		clause, err := experimentClause(c)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, clause)
-	}
-	return out, nil
+	return clauses(s, experimentClause)
 }
 
 func experimentClause(c comparison) (Clause, error) {

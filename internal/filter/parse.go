@@ -267,3 +267,20 @@ func set[T ~string](items ...T) string {
 	sort.Strings(out)
 	return fmt.Sprintf("{%s}", strings.Join(out, ", "))
 }
+
+// clauses reads a filter, each comparison by check, which knows the fields.
+func clauses(s string, check func(comparison) (Clause, error)) ([]Clause, error) {
+	parsed, err := parse(s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Clause, 0, len(parsed))
+	for _, c := range parsed {
+		clause, err := check(c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, clause)
+	}
+	return out, nil
+}

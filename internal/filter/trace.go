@@ -75,19 +75,7 @@ const (
 // ParseTraces reads the filter of a trace search. The attributes name, prompt,
 // run_id and text come back as the tag, metadata or span key they stand for.
 func ParseTraces(s string) ([]Clause, error) {
-	parsed, err := parse(s)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Clause, 0, len(parsed))
-	for _, c := range parsed {
-		clause, err := traceClause(c)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, clause)
-	}
-	return out, nil
+	return clauses(s, traceClause)
 }
 
 func traceClause(c comparison) (Clause, error) {

@@ -136,7 +136,7 @@ const maxNesting = 200
 // too deep. Other texts are returned as they are. An invalid text becomes a
 // string.
 func CleanJSON(raw []byte) json.RawMessage {
-	if !json.Valid(raw) || nesting(raw) > maxNesting {
+	if !json.Valid(raw) || Nesting(raw) > maxNesting {
 		return AppendString(nil, string(raw))
 	}
 	if !utf8.Valid(raw) {
@@ -176,8 +176,8 @@ func withoutNUL(v any) any {
 	return v
 }
 
-// nesting returns how deep a valid JSON text is.
-func nesting(raw []byte) int {
+// Nesting returns how deep a valid JSON text is, without decoding it.
+func Nesting(raw []byte) int {
 	depth, deepest, inString := 0, 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {

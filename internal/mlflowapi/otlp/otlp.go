@@ -63,7 +63,7 @@ func DecodeJSON(body []byte) (Batch, error) {
 	if !json.Valid(body) {
 		return Batch{}, ErrFormat
 	}
-	if jsonDepth(body) > 3*maxDepth {
+	if tracestore.Nesting(body) > 3*maxDepth {
 		return Batch{}, errDeep
 	}
 	var u ptrace.JSONUnmarshaler
