@@ -69,6 +69,8 @@ func authorizer(c config.Agent, ws *workspace) agent.Authorizer {
 		return func(ctx context.Context, _ *agent.Request) (string, error) { return ws.oauth(ctx) }
 	case c.Auth.Type == config.AuthDatabricks:
 		return func(ctx context.Context, _ *agent.Request) (string, error) { return ws.token(ctx) }
+	case c.Auth.Type == config.AuthForwardUser:
+		return agent.ForwardUser()
 	case c.Auth.TokenFile != "":
 		return func(context.Context, *agent.Request) (string, error) { return fileToken(c.Auth.TokenFile) }
 	case c.Auth.Type == config.AuthBearer:

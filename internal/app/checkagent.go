@@ -68,6 +68,9 @@ func newChecker(cfg config.Config, ws *workspace, client *mlflow.Client, db *sql
 // agent checks one agent: what it answers, and what becomes of it.
 func (c *checker) agent(ctx context.Context, a config.Agent) []finding {
 	experiment := c.checkExperiment(ctx, a)
+	if a.Auth.Type == config.AuthForwardUser {
+		return []finding{{what: "agent " + a.ID, detail: "not asked", advice: "it acts with the caller's own sign-in, which a check has none of: ask it a question in the chat"}, experiment}
+	}
 	answered, l := c.ask(ctx, a)
 	found := []finding{answered, experiment}
 	if experiment.err != nil || answered.err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/thumbprint-ai/thumbprint/internal/config"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/httpx"
 	"github.com/thumbprint-ai/thumbprint/internal/identity"
@@ -21,7 +22,7 @@ func (s *Server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := identity.NewSource(s.tokens)
+	source := s.callers()
 	api := webapi.New(webapi.Deps{
 		Version: s.build.Version, Identify: source.Identify, Gateway: s.turns, Chats: s.chats, Links: s.links,
 		Feedback: s.votes, Delivery: s.delivery, Traces: s.mlflow, Ready: s.isReady,
@@ -39,8 +40,19 @@ func (s *Server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return httpx.Chain(mux, httpx.Observe(s.log, s.metrics, routeOf(mux, api)), httpx.SecurityHeaders,
-		httpx.AllowHosts(s.hostNames()...), sameOrigin), nil
+	guards := []httpx.Middleware{httpx.Observe(s.log, s.metrics, routeOf(mux, api)), httpx.SecurityHeaders}
+	if s.cfg.Auth.Mode != config.ModeDatabricksApp { // there only the proxy reaches us, by a name of its own
+		guards = append(guards, httpx.AllowHosts(s.hostNames()...))
+	}
+	return httpx.Chain(mux, append(guards, sameOrigin)...), nil
+}
+
+// callers says who calls, in the configured way.
+func (s *Server) callers() *identity.Source {
+	if s.cfg.Auth.Mode == config.ModeDatabricksApp {
+		return identity.NewDatabricksAppSource(s.tokens)
+	}
+	return identity.NewSource(s.tokens)
 }
 
 // routeOf names a request's route for the log and the metrics.

@@ -9,9 +9,10 @@ import (
 
 // The ways to authenticate to an agent.
 const (
-	AuthNone       = "none"
-	AuthBearer     = "bearer"     // a token from the environment or a file
-	AuthDatabricks = "databricks" // the workspace's credentials from the environment
+	AuthNone        = "none"
+	AuthBearer      = "bearer"       // a token from the environment or a file
+	AuthDatabricks  = "databricks"   // the workspace's credentials from the environment
+	AuthForwardUser = "forward_user" // the calling person's own token
 )
 
 // appsDomain is where Databricks Apps live; they take OAuth only.
@@ -29,10 +30,10 @@ func (l *loader) agentAuth(path string, a *Agent) {
 		l.bearer(path+".auth", a)
 	case AuthDatabricks:
 		l.agentDatabricks(path+".auth", a)
-	case "forward_user":
-		l.bad(path+".auth.type", "auth type forward_user needs auth.mode databricks_app, which is not available yet; use none, bearer or databricks")
+	case AuthForwardUser:
+		l.forwardUser(path+".auth.type", a)
 	default:
-		l.oneOf(path+".auth.type", a.Auth.Type, AuthNone, AuthBearer, AuthDatabricks)
+		l.oneOf(path+".auth.type", a.Auth.Type, AuthNone, AuthBearer, AuthDatabricks, AuthForwardUser)
 	}
 }
 
@@ -91,15 +92,8 @@ func (l *loader) databricks() {
 // needDatabricks reports what is missing to speak to the workspace.
 func (l *loader) needDatabricks(path, who string) bool {
 	before := len(l.problems)
-	d := l.Databricks
-	u, err := url.Parse(d.Host)
-	switch {
-	case d.Host == "":
-		l.bad(path, who+" needs DATABRICKS_HOST in the environment")
-	case err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || !isSafe(u):
-		l.bad(path, who+" needs DATABRICKS_HOST to be the workspace's address, such as https://NAME.cloud.databricks.com")
-	}
-	switch {
+	l.needDatabricksHost(path, who)
+	switch d := l.Databricks; {
 	case d.Token == "" && !d.IsMachine():
 		l.bad(path, who+" needs DATABRICKS_TOKEN, or DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET, in the environment")
 	case d.Token != "":
@@ -108,25 +102,57 @@ func (l *loader) needDatabricks(path, who string) bool {
 	return len(l.problems) == before
 }
 
+func (l *loader) needDatabricksHost(path, who string) bool {
+	u, err := url.Parse(l.Databricks.Host)
+	switch {
+	case l.Databricks.Host == "":
+		l.bad(path, who+" needs DATABRICKS_HOST in the environment")
+	case err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || !isSafe(u):
+		l.bad(path, who+" needs DATABRICKS_HOST to be the workspace's address, such as https://NAME.cloud.databricks.com")
+	default:
+		return true
+	}
+	return false
+}
+
 // agentDatabricks refuses to send the workspace's credentials anywhere but to
 // the workspace and, where they are OAuth's, to an app.
 func (l *loader) agentDatabricks(path string, a *Agent) {
-	if !l.needDatabricks(path+".type", "auth type databricks") {
+	if !l.needDatabricks(path+".type", "auth type databricks") || !l.atDatabricks(path, a) {
 		return
 	}
+	if a.IsApp() && !l.Databricks.IsMachine() {
+		l.bad(path, "a Databricks App takes no personal access token; set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET for agent "+a.ID)
+	}
+}
+
+// forwardUser refuses to send a person's token anywhere but to the workspace
+// that gave it, and where no person has one.
+func (l *loader) forwardUser(path string, a *Agent) {
+	if l.Auth.Mode != ModeDatabricksApp {
+		l.bad(path, "auth type forward_user sends the caller's own token, and only auth.mode databricks_app is told one; use none, bearer or databricks")
+		return
+	}
+	if l.needDatabricksHost(path, "auth type forward_user") {
+		l.atDatabricks(path, a)
+	}
+}
+
+// atDatabricks reports, and says, whether an agent is where a credential of the
+// workspace's may travel.
+func (l *loader) atDatabricks(path string, a *Agent) bool {
 	agent, err := url.Parse(a.URL)
 	host, err2 := url.Parse(l.Databricks.Host)
-	if err != nil || err2 != nil || agent.Host == "" {
-		return // said elsewhere
-	}
-	switch app := strings.HasSuffix(strings.ToLower(agent.Hostname()), appsDomain); {
+	switch {
+	case err != nil || err2 != nil || agent.Host == "": // said elsewhere
 	case !isSafe(agent):
-		l.bad(path, "auth type databricks sends a credential, so the url of agent "+a.ID+" must be https://")
-	case app && !l.Databricks.IsMachine():
-		l.bad(path, "a Databricks App takes no personal access token; set DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET for agent "+a.ID)
-	case !app && !sameHost(agent, host):
-		l.bad(path, fmt.Sprintf("auth type databricks is for agents at DATABRICKS_HOST (%s) or under *%s, and agent %s is at %s", host.Host, appsDomain, a.ID, agent.Host))
+		l.bad(path, fmt.Sprintf("auth type %s sends a credential, so the url of agent %s must be https://", a.Auth.Type, a.ID))
+	case !a.IsApp() && !sameHost(agent, host):
+		l.bad(path, fmt.Sprintf("auth type %s is for agents at DATABRICKS_HOST (%s) or under *%s, and agent %s is at %s", a.Auth.Type, host.Host, appsDomain, a.ID, agent.Host))
+	default:
+		return true
 	}
+	return false
 }
 
 // isSafe reports whether a credential may travel to u: encrypted, or never

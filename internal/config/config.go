@@ -26,6 +26,12 @@ const (
 	TraceByGateway = "gateway" // we record it
 )
 
+// Who calls, and how we know.
+const (
+	ModeNone          = "none"           // one person; loopback only
+	ModeDatabricksApp = "databricks_app" // whom the proxy of Databricks Apps says
+)
+
 // Embedded is the tracking URI that means our own trace store.
 const Embedded = "embedded"
 
@@ -94,7 +100,7 @@ func (d Databricks) IsMachine() bool { return d.ClientID != "" && d.Secret != ""
 
 // Auth says who may call.
 type Auth struct {
-	Mode string `yaml:"mode"` // "none": one person, loopback only
+	Mode string `yaml:"mode"` // one of the Mode constants
 }
 
 // Feedback holds what concerns every agent's feedback.

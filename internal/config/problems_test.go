@@ -38,8 +38,9 @@ func TestProblems(t *testing.T) {
 		{"beyond loopback", "server:\n  addr: 0.0.0.0:8080", "conf.yaml:2: server.addr 0.0.0.0:8080 can be reached from other machines, and auth.mode none lets everyone in; listen on loopback, such as 127.0.0.1, and put a proxy with sign-in in front"},
 		{"all interfaces", `server: {addr: ":8080"}`, "conf.yaml:1: server.addr :8080 can be reached from other machines, and auth.mode none lets everyone in; listen on loopback, such as 127.0.0.1, and put a proxy with sign-in in front"},
 		{"public_url", "server: {public_url: chat.example.com}", `conf.yaml:1: server.public_url "chat.example.com" is not an http(s) URL`},
-		{"auth planned", "auth: {mode: oidc}", "conf.yaml:1: auth.mode oidc is not available yet; only none is"},
-		{"auth unknown", "auth: {mode: off}", `conf.yaml:1: auth.mode "off" is unknown; only none is available`},
+		{"auth planned", "auth: {mode: oidc}", "conf.yaml:1: auth.mode oidc is not available yet; none and databricks_app are"},
+		{"auth unknown", "auth: {mode: off}", `conf.yaml:1: auth.mode "off" is unknown; it is none or databricks_app`},
+		{"auth of an app that is none", "auth:\n  mode: databricks_app", "conf.yaml:2: auth.mode databricks_app believes the headers of Databricks Apps' proxy, and this is no app: DATABRICKS_APP_NAME, which Apps set, is not in the environment"},
 		{"storage", "storage: {url: mysql://u:p@h/d}", "conf.yaml:1: storage.url must begin with sqlite: or postgres://"},
 		{"memory", "storage: {url: \"sqlite::memory:\"}", "conf.yaml:1: storage.url needs a file, such as sqlite:thumbprint.db"},
 		{"tracking URI", "mlflow: {tracking_uri: \"sqlite:///mlflow.db\"}", `conf.yaml:1: mlflow.tracking_uri must be embedded, http(s)://HOST:PORT or databricks, not "sqlite://…"`},
@@ -61,8 +62,8 @@ func TestProblems(t *testing.T) {
 		{"bearer without name", "agents: [{id: a, " + agentOK + ", auth: {type: bearer}}]", "conf.yaml:1: auth type bearer needs token_env, the name of the variable that holds the token, or token_file"},
 		{"bearer without value", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_env: NOPE}}]", "conf.yaml:1: NOPE is not set in the environment"},
 		{"bearer with a line end", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_env: CRLF}}]", "conf.yaml:1: CRLF holds a space, a line end or another character that no token has"},
-		{"auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: forward_user}}]", "conf.yaml:1: auth type forward_user needs auth.mode databricks_app, which is not available yet; use none, bearer or databricks"},
-		{"unknown auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: basic}}]", `conf.yaml:1: type "basic" is unknown; it is one of none, bearer, databricks`},
+		{"auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: forward_user}}]", "conf.yaml:1: auth type forward_user sends the caller's own token, and only auth.mode databricks_app is told one; use none, bearer or databricks"},
+		{"unknown auth of the agent", "agents: [{id: a, " + agentOK + ", auth: {type: basic}}]", `conf.yaml:1: type "basic" is unknown; it is one of none, bearer, databricks, forward_user`},
 		{"token without bearer", "agents: [{id: a, " + agentOK + ", auth: {token_file: f}}]", "conf.yaml:1: token_env and token_file need type: bearer"},
 		{"two tokens", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_env: A, token_file: f}}]", "conf.yaml:1: auth has both token_env and token_file; keep one"},
 		{"no token file", "agents: [{id: a, " + agentOK + ", auth: {type: bearer, token_file: gone}}]", "conf.yaml:1: cannot read the token: open thumbprint-data/gone: file does not exist"},
@@ -132,6 +133,47 @@ func TestDatabricksCredentialsGoNowhereElse(t *testing.T) {
 			if diff := cmp.Diff([]string{"conf.yaml:1: " + tc.want}, problems(t, err)); diff != "" {
 				t.Errorf("%s: %s", tc.name, diff)
 			}
+		}
+	}
+}
+
+// TestAPersonsTokenGoesToTheWorkspaceOnly: what auth type forward_user needs, and
+// where a token may be sent.
+func TestAPersonsTokenGoesToTheWorkspaceOnly(t *testing.T) {
+	app := map[string]string{"DATABRICKS_APP_NAME": "chat", "DATABRICKS_HOST": "w.cloud.databricks.com"}
+	for _, tc := range []struct{ name, url, mode, want string }{
+		{"the workspace", "https://w.cloud.databricks.com/serving-endpoints/a/invocations", "databricks_app", ""},
+		{"an app", "https://a-1.aws.databricksapps.com/invocations", "databricks_app", ""},
+		{"another host", "https://models.example.com/x", "databricks_app", "auth type forward_user is for agents at DATABRICKS_HOST (w.cloud.databricks.com) or under *.databricksapps.com, and agent a is at models.example.com"},
+		{"in the clear", "http://w.cloud.databricks.com/x", "databricks_app", "auth type forward_user sends a credential, so the url of agent a must be https://"},
+		{"nobody signed in", "https://w.cloud.databricks.com/x", "none", "auth type forward_user sends the caller's own token, and only auth.mode databricks_app is told one; use none, bearer or databricks"},
+	} {
+		_, err := load(config.Flags{}, app, "{auth: {mode: "+tc.mode+"}, agents: [{id: a, protocol: responses, url: \""+tc.url+"\", auth: {type: forward_user}}]}")
+		switch {
+		case tc.want == "" && err != nil:
+			t.Errorf("%s: %v", tc.name, err)
+		case tc.want != "" && err == nil:
+			t.Errorf("%s: accepted", tc.name)
+		case tc.want != "":
+			if diff := cmp.Diff([]string{"conf.yaml:1: " + tc.want}, problems(t, err)); diff != "" {
+				t.Errorf("%s: %s", tc.name, diff)
+			}
+		}
+	}
+}
+
+// TestBehindDatabricksApps: an app listens where the proxy looks for it.
+func TestBehindDatabricksApps(t *testing.T) {
+	for name, tc := range map[string]struct{ port, addr, want string }{
+		"nothing said":   {"", "", "0.0.0.0:8000"},
+		"Apps say":       {"8123", "", "0.0.0.0:8123"},
+		"the flag wins":  {"8123", "127.0.0.1:1", "127.0.0.1:1"},
+		"all interfaces": {"", ":9", ":9"},
+	} {
+		env := map[string]string{"DATABRICKS_APP_NAME": "chat", "DATABRICKS_APP_PORT": tc.port, "THUMBPRINT_AUTH_MODE": "databricks_app"}
+		got, err := load(config.Flags{Addr: tc.addr}, env, "")
+		if err != nil || got.Server.Addr != tc.want {
+			t.Errorf("%s: %q, %v; want %s", name, got.Server.Addr, err, tc.want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ const (
 	defaultAddr    = "127.0.0.1:8080"
 	defaultDataDir = "thumbprint-data"
 	defaultDB      = "sqlite:thumbprint.db"
+	defaultAppPort = "8000" // where Databricks Apps look when they say nothing
 	defaultWait    = time.Second
 	maxWait        = 30 * time.Second
 )
@@ -35,7 +36,8 @@ func (l *loader) parseWait(text string) {
 
 func (l *loader) server() {
 	l.DataDir = first(l.DataDir, defaultDataDir)
-	l.Server.Addr = first(l.Server.Addr, defaultAddr)
+	l.Auth.Mode = first(l.Auth.Mode, ModeNone)
+	l.Server.Addr = first(l.Server.Addr, l.defaultAddr())
 	host, port, err := net.SplitHostPort(l.Server.Addr)
 	if err != nil {
 		l.bad("server.addr", fmt.Sprintf("server.addr %q is not HOST:PORT, such as %s", l.Server.Addr, defaultAddr))
@@ -49,22 +51,34 @@ func (l *loader) server() {
 	l.authMode(host)
 }
 
-// authMode refuses what nobody may listen with: without sign-in, everyone who
-// reaches the port is the one person who owns every conversation.
-func (l *loader) authMode(host string) {
-	l.Auth.Mode = first(l.Auth.Mode, "none")
-	if l.Auth.Mode != "none" {
-		if slices.Contains([]string{"databricks_app", "oidc", "proxy", "anonymous"}, l.Auth.Mode) {
-			l.bad("auth.mode", "auth.mode "+l.Auth.Mode+" is not available yet; only none is")
-		} else {
-			l.bad("auth.mode", fmt.Sprintf("auth.mode %q is unknown; only none is available", l.Auth.Mode))
-		}
-		return
+// defaultAddr is where to listen when nobody says: behind Databricks Apps, where
+// its proxy looks for us.
+func (l *loader) defaultAddr() string {
+	if l.Auth.Mode == ModeDatabricksApp {
+		return net.JoinHostPort("0.0.0.0", first(l.getenv("DATABRICKS_APP_PORT"), defaultAppPort))
 	}
-	if !IsLoopback(host) {
-		l.bad("server.addr", fmt.Sprintf(
-			"server.addr %s can be reached from other machines, and auth.mode none lets everyone in; listen on loopback, such as 127.0.0.1, and put a proxy with sign-in in front",
-			l.Server.Addr))
+	return defaultAddr
+}
+
+// authMode refuses what nobody may listen with: without sign-in, everyone who
+// reaches the port is the one person who owns every conversation; and the
+// headers of a proxy that is not there could be anybody's.
+func (l *loader) authMode(host string) {
+	switch l.Auth.Mode {
+	case ModeNone:
+		if !IsLoopback(host) {
+			l.bad("server.addr", fmt.Sprintf(
+				"server.addr %s can be reached from other machines, and auth.mode none lets everyone in; listen on loopback, such as 127.0.0.1, and put a proxy with sign-in in front",
+				l.Server.Addr))
+		}
+	case ModeDatabricksApp:
+		if l.getenv("DATABRICKS_APP_NAME") == "" {
+			l.bad("auth.mode", "auth.mode databricks_app believes the headers of Databricks Apps' proxy, and this is no app: DATABRICKS_APP_NAME, which Apps set, is not in the environment")
+		}
+	case "oidc", "proxy", "anonymous":
+		l.bad("auth.mode", "auth.mode "+l.Auth.Mode+" is not available yet; none and databricks_app are")
+	default:
+		l.bad("auth.mode", fmt.Sprintf("auth.mode %q is unknown; it is none or databricks_app", l.Auth.Mode))
 	}
 }
 

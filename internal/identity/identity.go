@@ -1,8 +1,9 @@
 // Package identity says who is calling and what they may do.
 //
-// The invariant: a Caller comes from here or from nowhere. No header but
-// Authorization counts, there is one way to present a token, and a request that
-// presents a bad one is nobody, never somebody with less.
+// The invariant: a Caller comes from here or from nowhere. There is one way to
+// present an API token, and a request that presents a bad one is nobody, never
+// somebody with less. Who a proxy says somebody is counts only in the mode of
+// that proxy.
 //
 // With auth.mode none there is one person, "local", who may do everything; that
 // is why such a server listens on loopback only. API tokens are for scripts and
@@ -38,8 +39,13 @@ func Scopes() []Scope {
 
 // Caller is who sent a request. The zero Caller is nobody and may do nothing.
 type Caller struct {
-	Subject string // the actor of rows in the database: "local", "token:ci"
+	Subject string // the actor of rows in the database: "local", "token:ci", "ann@example.com"
 	Scopes  []Scope
+
+	// AccessToken is the person's own token at Databricks, for agents that act
+	// as them; empty when there is none. It lives as long as the request and
+	// its turn: it is never stored, logged or answered.
+	AccessToken string
 }
 
 // Local is the one person of auth.mode none.
@@ -57,27 +63,37 @@ func (c Caller) MayRateForeign() bool { return c.Can(ScopeFeedbackOthers) }
 
 // Source identifies callers. It is safe for concurrent use.
 type Source struct {
-	tokens *Tokens
+	tokens   *Tokens
+	stranger func(*http.Request) (Caller, error) // who sent a request without an API token
 }
 
 // NewSource returns the Source of auth.mode none, with API tokens.
-func NewSource(tokens *Tokens) *Source { return &Source{tokens: tokens} }
+func NewSource(tokens *Tokens) *Source { return &Source{tokens, local} }
+
+// NewDatabricksAppSource returns the Source of auth.mode databricks_app, with API
+// tokens. It believes the headers of Databricks Apps' proxy, so nobody but that
+// proxy may reach the server.
+func NewDatabricksAppSource(tokens *Tokens) *Source { return &Source{tokens, appUser} }
 
 // Identify returns who sent r. The error is of kind Unauthenticated when what
 // was presented is not good.
 func (s *Source) Identify(r *http.Request) (Caller, error) {
 	sent := r.Header.Values("Authorization")
-	switch len(sent) {
-	case 0:
-		return Local(), nil
-	case 1:
-		token, ok := strings.CutPrefix(sent[0], "Bearer ")
-		if !ok {
-			return Caller{}, errs.New(errs.Unauthenticated, "Send an API token as Authorization: Bearer TOKEN; other ways are not supported.")
-		}
+	if len(sent) > 1 {
+		return Caller{}, errs.New(errs.Unauthenticated, "There is more than one Authorization header.")
+	}
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && strings.HasPrefix(token, prefix) {
 		return s.tokens.Lookup(r.Context(), token)
 	}
-	return Caller{}, errs.New(errs.Unauthenticated, "There is more than one Authorization header.")
+	return s.stranger(r)
+}
+
+// local takes everyone who presents nothing for the one person there is.
+func local(r *http.Request) (Caller, error) {
+	if r.Header.Values("Authorization") != nil {
+		return Caller{}, errs.New(errs.Unauthenticated, "Send an API token as Authorization: Bearer TOKEN; other ways are not supported.")
+	}
+	return Local(), nil
 }
 
 type callerKey struct{}

@@ -110,7 +110,7 @@ func TestIdentify(t *testing.T) {
 			want   string // subject; "" = 401
 		}{
 			{"nothing", nil, "local"},
-			{"headers a proxy might set", map[string][]string{"X-User-Id": {"eve"}, "X-Forwarded-User": {"eve"}}, "local"},
+			{"headers a proxy might set", map[string][]string{"X-User-Id": {"eve"}, "X-Forwarded-User": {"eve"}, "X-Forwarded-Email": {"eve@example.com"}}, "local"},
 			{"a token", map[string][]string{"Authorization": {"Bearer " + secret}}, "token:bot"},
 			{"a wrong token", map[string][]string{"Authorization": {"Bearer " + secret + "x"}}, ""},
 			{"no token", map[string][]string{"Authorization": {"Bearer "}}, ""},
@@ -131,6 +131,56 @@ func TestIdentify(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: the error shows the token", tc.name)
 			}
+		}
+	})
+}
+
+// TestBehindDatabricksApps: the proxy's headers name the caller there, an API
+// token still counts, and what could be somebody else's is nobody's.
+func TestBehindDatabricksApps(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		tokens := identity.NewTokens(db)
+		secret, err := tokens.Create(context.Background(), "bot", []identity.Scope{identity.ScopeTraces})
+		if err != nil {
+			t.Fatal(err)
+		}
+		source := identity.NewDatabricksAppSource(tokens)
+		for _, tc := range []struct {
+			name   string
+			header map[string][]string
+			want   string // subject; "" = 401
+		}{
+			{"an address", map[string][]string{"X-Forwarded-Email": {"Ann@Example.com"}, "X-Forwarded-User": {"7@1"}}, "ann@example.com"},
+			{"no address", map[string][]string{"X-Forwarded-User": {"7@1"}}, "7@1"},
+			{"a token for the proxy", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer eyJ0"}}, "ann@example.com"},
+			{"a token of ours", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer " + secret}}, "token:bot"},
+			{"a wrong token of ours", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer thp_no"}}, ""},
+			{"nothing", nil, ""},
+			{"other headers", map[string][]string{"X-User-Id": {"ann@example.com"}, "X-Real-Ip": {"10.0.0.1"}}, ""},
+			{"two addresses", map[string][]string{"X-Forwarded-Email": {"ann@example.com", "bob@example.com"}}, ""},
+			{"two tokens", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "X-Forwarded-Access-Token": {"a", "b"}}, ""},
+			{"two authorizations", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer a", "Bearer b"}}, ""},
+			{"the one of another mode", map[string][]string{"X-Forwarded-Email": {"Local"}}, ""},
+			{"the subject of a token", map[string][]string{"X-Forwarded-Email": {"token:bot"}}, ""},
+			{"two lines", map[string][]string{"X-Forwarded-Email": {"ann@example.com\nx"}}, ""},
+			{"not text", map[string][]string{"X-Forwarded-Email": {"ann\xff@example.com"}}, ""},
+			{"too long", map[string][]string{"X-Forwarded-Email": {strings.Repeat("a", 251)}}, ""},
+		} {
+			r := httptest.NewRequest("GET", "/", nil)
+			for k, v := range tc.header {
+				r.Header[k] = v
+			}
+			got, err := source.Identify(r)
+			if got.Subject != tc.want || (err == nil) != (tc.want != "") || err != nil && !errs.Is(err, errs.Unauthenticated) {
+				t.Errorf("%s: %q, %v; want %q", tc.name, got.Subject, err, tc.want)
+			}
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-Forwarded-Email", "ann@example.com")
+		r.Header.Set("X-Forwarded-Access-Token", "anns")
+		want := identity.Caller{Subject: "ann@example.com", Scopes: []identity.Scope{identity.ScopeChat, identity.ScopeFeedback}, AccessToken: "anns"}
+		if got, err := source.Identify(r); err != nil || !cmp.Equal(want, got) {
+			t.Error(cmp.Diff(want, got), err)
 		}
 	})
 }

@@ -21,6 +21,9 @@ import (
 // prefix makes a token recognisable to people and to secret scanners.
 const prefix = "thp_"
 
+// tokenSubject begins the subjects of API tokens.
+const tokenSubject = "token:"
+
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // Token is an API token as it may be shown: without its secret.
@@ -141,7 +144,7 @@ func (t *Tokens) Lookup(ctx context.Context, secret string) (Caller, error) {
 	if err != nil {
 		return Caller{}, errs.Wrap(err, errs.Unavailable, "The API token cannot be checked just now.").WithRetryAfter(time.Second)
 	}
-	return Caller{Subject: "token:" + name, Scopes: split(scopes)}, nil
+	return Caller{Subject: tokenSubject + name, Scopes: split(scopes)}, nil
 }
 
 func hash(secret string) string {

@@ -127,8 +127,8 @@ func (s *API) invoke(ctx context.Context, agentID string, inv invocation) (*huma
 }
 
 func turnRequest(ctx context.Context, agentID string, inv invocation, store bool) gateway.TurnRequest {
-	subject := identity.FromContext(ctx).Subject
-	r := gateway.TurnRequest{Actor: subject, User: subject, AgentID: agentID, ConversationID: inv.ConversationID,
+	caller := identity.FromContext(ctx)
+	r := gateway.TurnRequest{Actor: caller.Subject, User: caller.Subject, Authorization: caller.AccessToken, AgentID: agentID, ConversationID: inv.ConversationID,
 		ParentID: inv.ParentID, NoStore: !store, CustomInputs: inv.CustomInputs}
 	for _, m := range inv.Messages {
 		r.Messages = append(r.Messages, agent.Message{Role: m.Role, Content: json.RawMessage(m.Content)})

@@ -91,7 +91,7 @@ func TestShownConfigurationLoads(t *testing.T) {
 			shown++
 			// What the pages tell their reader to set.
 			env := map[string]string{"WRITER_TOKEN": "secret", "DATABRICKS_HOST": "https://WORKSPACE",
-				"DATABRICKS_CLIENT_ID": "id", "DATABRICKS_CLIENT_SECRET": "secret"}
+				"DATABRICKS_CLIENT_ID": "id", "DATABRICKS_CLIENT_SECRET": "secret", "DATABRICKS_APP_NAME": "chat"}
 			getenv := func(name string) string { return env[name] }
 			read := func(string) ([]byte, error) { return []byte(m[1]), nil }
 			if _, err := config.Load(config.Flags{Config: page}, getenv, read); err != nil {
