@@ -8,15 +8,11 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
-
-// maxTitle is how many characters of the first question become the title.
-const maxTitle = 80
 
 func notFound() error { return errs.New(errs.NotFound, "There is no such conversation.") }
 
@@ -24,7 +20,7 @@ func notFound() error { return errs.New(errs.NotFound, "There is no such convers
 // its parent, and the caller has made the ids. The title may be empty: the first
 // question, also one that comes later, gives it one.
 func (s *Store) CreateTx(ctx context.Context, tx *sqldb.Tx, c Conversation, msgs []Message) error {
-	if c.Title = clip(oneLine(c.Title), 200); c.Title == "" {
+	if c.Title = clip(oneLine(c.Title), maxTitle); c.Title == "" {
 		c.Title = titleOf(msgs)
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO conversations (id, actor, agent_id, title, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
@@ -149,7 +145,7 @@ func escapeLike(s string) string {
 // Rename gives a conversation a title of the person's choice.
 func (s *Store) Rename(ctx context.Context, actor, id, title string) (c Conversation, err error) {
 	title = oneLine(title)
-	if title == "" || utf8.RuneCountInString(title) > 200 {
+	if title == "" || utf8.RuneCountInString(title) > maxTitle {
 		return c, errs.New(errs.Unprocessable, "A title has 1 to 200 characters.")
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
@@ -185,31 +181,4 @@ func (s *Store) touchTx(ctx context.Context, tx *sqldb.Tx, c Conversation, agent
 	_, err := tx.Exec(ctx, `UPDATE conversations SET updated_at = $2, agent_id = $3, title = $4 WHERE id = $1`,
 		c.ID, sqldb.Micros(at), agentID, title)
 	return err
-}
-
-// titleOf is the title that the first question among msgs with any text gives.
-func titleOf(msgs []Message) string {
-	for _, m := range msgs {
-		if m.Role != RoleUser {
-			continue
-		}
-		if question := TextOf(m.Content); question != "" {
-			return clip(oneLine(question), maxTitle)
-		}
-	}
-	return ""
-}
-
-// oneLine is s without line breaks and other control characters: PostgreSQL
-// refuses a NUL, and a list of titles has no use for the rest.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-}
-
-// clip shortens s to n characters, with an ellipsis as the last when it was longer.
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
 }

@@ -89,6 +89,8 @@ type Turn struct {
 	started time.Time
 	trace   *mlflowtrace.Trace // what will be recorded; its root is Spans[0]
 	noStore bool
+	actor   string          // whose conversation it is
+	opens   bool            // it is the first exchange of its conversation
 	called  bool            // the agent's Open was called
 	ctx     context.Context // cancelled by cancel; Run's context is tied to it
 	cancel  context.CancelCauseFunc
@@ -170,7 +172,8 @@ func approvalRequest(branch []chat.Message, id string) json.RawMessage {
 
 func (s *Service) newTurn(a *Agent, r TurnRequest, branch []chat.Message) *Turn {
 	now := time.Now()
-	t := &Turn{svc: s, agent: a, started: now, checkpointed: now, noStore: r.NoStore, ConversationID: r.ConversationID}
+	t := &Turn{svc: s, agent: a, started: now, checkpointed: now, noStore: r.NoStore, actor: r.Actor, ConversationID: r.ConversationID,
+		opens: !r.NoStore && len(branch) == 0 && r.ParentID != Root}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	if !r.NoStore {
 		t.MessageID = chat.NewMessageID()

@@ -44,7 +44,7 @@ func TestARunningAnswerCanBeJoinedAnywhere(t *testing.T) {
 	if d := cmp.Diff(all, drained(t, joined)); d != "" {
 		t.Errorf("who joins gets other events (-first +joined):\n%s", d)
 	}
-	if len(all) != 7 || all[6] != "[DONE]" || !strings.Contains(all[2], "one ") || !strings.Contains(all[3], "two") {
+	if len(all) != 8 || all[7] != "[DONE]" || !strings.Contains(all[2], "one ") || !strings.Contains(all[3], "two") {
 		t.Errorf("events %q", all)
 	}
 	for n, want := range all { // from any number on

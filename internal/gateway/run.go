@@ -9,6 +9,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 )
 
 // Sink takes the events of a turn, each one line of JSON (or the word [DONE]),
@@ -40,6 +41,7 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 		t.svc.keepLater(t, *a)
 		a.fail("not_stored", "The answer could not be stored; it is tried again, but copy what you need before you leave this page.")
 	}
+	t.sendTitle(sink, a)
 	if a.Status == chat.Failed {
 		t.send(sink, errorEvent{"error", a.ErrorCode, a.ErrorMessage})
 	}
@@ -60,6 +62,11 @@ type (
 		MessageID      string `json:"message_id"`
 		ParentID       string `json:"parent_id"`
 	}
+	titleEvent struct {
+		Type           string `json:"type"`
+		ConversationID string `json:"conversation_id"`
+		Title          string `json:"title"`
+	}
 	errorEvent struct {
 		Type    string `json:"type"`
 		Code    string `json:"code"`
@@ -72,6 +79,23 @@ type (
 		Summary   *Summary `json:"trace_summary"`
 	}
 )
+
+// sendTitle tells what the conversation is called, once its first exchange is
+// over. An answer goes without rather than fail for it.
+func (t *Turn) sendTitle(sink Sink, a *Answer) {
+	if !t.opens {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	title, err := t.svc.chats.SettledTitle(ctx, t.actor, t.ConversationID, a.Text)
+	if err != nil && !errs.Is(err, errs.NotFound) { // not found: it was deleted meanwhile
+		t.svc.log.Warn("conversation not titled", "client_request_id", t.ClientRequestID, "err", err)
+	}
+	if title != "" {
+		t.send(sink, titleEvent{"thumbprint.title", t.ConversationID, title})
+	}
+}
 
 // send gives sink one event of ours. A sink that fails ends the turn.
 func (t *Turn) send(sink Sink, event any) {

@@ -67,7 +67,7 @@ func TestTheAgentsEventsPassUnchanged(t *testing.T) {
 		out := &recorder{}
 		h.begin(ask("hello")).Run(t.Context(), out)
 		events := out.all()
-		if d := cmp.Diff(said, events[2:len(events)-2]); d != "" {
+		if d := cmp.Diff(said, events[2:len(events)-3]); d != "" {
 			t.Errorf("relayed (-said +sent):\n%s", d)
 		}
 		if last := events[len(events)-1]; last != "[DONE]" {

@@ -31,7 +31,9 @@ func streams(op *huma.Operation) {
 			Description: "The answer's name, as in the first event.", Schema: &huma.Schema{Type: huma.TypeString}}},
 		Content: map[string]*huma.MediaType{
 			"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString, Description: "First trace.client_request_id, " +
-				"then thumbprint.message, then the agent's events in the Responses vocabulary, then thumbprint.done and [DONE]."}},
+				"then thumbprint.message, then the agent's events in the Responses vocabulary, then thumbprint.done and [DONE]. " +
+				"Before thumbprint.done, the first exchange of a conversation has thumbprint.title with conversation_id and title, " +
+				"and a failed answer an error with code and message."}},
 			"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}},
 		},
 	}}

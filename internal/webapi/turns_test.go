@@ -54,7 +54,7 @@ func TestTheStream(t *testing.T) {
 			t.Errorf("the first event is %s, the header says %s", data[0], id)
 		}
 		want := []string{"trace.client_request_id", "thumbprint.message", "response.output_text.delta", "response.output_item.done",
-			"response.completed", "thumbprint.done", "[DONE]"}
+			"response.completed", "thumbprint.title", "thumbprint.done", "[DONE]"}
 		if diff := cmp.Diff(want, typesOf(t, data)); diff != "" {
 			t.Error(diff)
 		}
@@ -152,7 +152,7 @@ func TestTheConversationGoesOn(t *testing.T) {
 			t.Errorf("a question with a rating: %v", items[0])
 		}
 		list := h.do("GET", "/api/v1/conversations?q=hello", nil).items()
-		if len(list) != 1 || list[0]["title"] != "hello" {
+		if len(list) != 1 || list[0]["title"] != "Hello" {
 			t.Errorf("search: %v", list)
 		}
 		h.do("PATCH", "/api/v1/conversations/"+conversation, `{"title":"Renamed"}`).want(t, 200)

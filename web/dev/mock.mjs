@@ -127,7 +127,7 @@ async function invoke(c, agent) {
   if (/refuse/i.test(text)) return problem(c.res, 413, "The message is too long; the limit is 1 MB.");
   if (!conversation) {
     conversation = `conv-${hex(8)}`;
-    state.conversations.set(conversation, { id: conversation, title: text.slice(0, 60), agent_id: agent, created_at: now(), updated_at: now() });
+    state.conversations.set(conversation, { id: conversation, title: "", agent_id: agent, created_at: now(), updated_at: now() });
   }
   state.conversations.get(conversation).updated_at = now();
   if (request.messages.length > 0) {
@@ -136,15 +136,23 @@ async function invoke(c, agent) {
     parent = id;
   }
   const approved = request.approvals?.map(({ approve }) => (approve ? "approved" : "denied")).join(" ");
-  const turn = startTurn(c, { agent, conversation, parent, text: approved ?? text });
+  const turn = startTurn(c, { agent, conversation, parent, text: approved ?? text, title: () => titled(state.conversations.get(conversation), text) });
   follow(c, turn, 0);
+}
+
+/** What a conversation is called after its first exchange; nothing later, and never over a person's choice. */
+function titled(conversation, text) {
+  if (conversation.titled) return undefined;
+  conversation.titled = true;
+  conversation.title ||= text.slice(0, 60);
+  return conversation.title;
 }
 
 function newestLeaf(state, conversation) {
   return [...state.messages.values()].findLast((message) => message.conversation === conversation)?.id;
 }
 
-function startTurn({ state, pace }, { agent, conversation, parent, text }) {
+function startTurn({ state, pace }, { agent, conversation, parent, text, title }) {
   const id = `msg-${hex(12)}`;
   const traceId = `req-${hex(16)}`;
   const message = { id, parent_id: parent, role: "assistant", content: "", status: "streaming", timestamp: now(), traceId, agent_id: agent, items: [], rateable: true, conversation };
@@ -157,11 +165,11 @@ function startTurn({ state, pace }, { agent, conversation, parent, text }) {
   };
   emit({ type: "trace.client_request_id", client_request_id: traceId });
   emit({ type: "thumbprint.message", conversation_id: conversation, message_id: id, parent_id: parent });
-  void run({ turn, text, emit, pace, started: Date.now() });
+  void run({ turn, text, emit, pace, title, started: Date.now() });
   return turn;
 }
 
-async function run({ turn, text, emit, pace, started }) {
+async function run({ turn, text, emit, pace, title, started }) {
   const { message } = turn;
   let status = "completed";
   for (const event of script(text)) {
@@ -183,6 +191,8 @@ async function run({ turn, text, emit, pace, started }) {
   message.status = status;
   if (status === "stopped") message.stopped_by = "user";
   message.traceSummary = { duration_ms: Date.now() - started, time_to_first_token_ms: pace, input_tokens: 12, output_tokens: message.content.split(" ").length, tools_called: message.items.filter(({ type }) => type === "function_call").map(({ name }) => name) };
+  const name = title();
+  if (name) emit({ type: "thumbprint.title", conversation_id: message.conversation, title: name });
   emit({ type: "thumbprint.done", status, trace_summary: message.traceSummary });
   emit("[DONE]");
 }

@@ -31,6 +31,30 @@ describe("an answer", () => {
       expect(mock.seen.invoke).toMatchObject([{ detach: true, stream: true, messages: [{ role: "user", content: "Hello" }] }]);
     }));
 
+  it("names a new conversation when it ends: in the tab, and in the list", () =>
+    withPage({}, async ({ page }) => {
+      const list = page.getByRole("navigation", { name: "Conversations" });
+      await ask(page, "Hello");
+      await settled(page);
+      await until(() => page.title(), "Hello · Thumbprint");
+      await list.getByRole("link", { name: "Hello" }).waitFor();
+    }));
+
+  it("does not name a conversation that a person has named meanwhile", () =>
+    withPage({ pace: 40 }, async ({ page }) => {
+      const list = page.getByRole("navigation", { name: "Conversations" });
+      await ask(page, "Give me a slow answer");
+      await list.getByRole("button", { name: "Options for Untitled" }).click();
+      await page.getByRole("menuitem", { name: "Rename" }).click();
+      await page.getByRole("textbox", { name: "Conversation title" }).fill("Mine");
+      await page.keyboard.press("Enter");
+      await list.getByRole("link", { name: "Mine" }).waitFor();
+      await page.getByRole("button", { name: "Stop" }).click();
+      await settled(page, "stopped");
+      await until(() => page.title(), "Mine · Thumbprint");
+      await list.getByRole("link", { name: "Mine" }).waitFor();
+    }));
+
   it("goes on after the connection is cut, from where it was", () =>
     withPage({}, async ({ page, mock }) => {
       mock.faults.cutAfter = 20;

@@ -236,7 +236,7 @@ export class Session {
       // The server minted this id for this answer, so a rating has somewhere to land.
       rateable: answer.clientRequestId ? true : message.rateable,
     };
-    this.#update({ messages: withMessage(messages, drawn) as ChatMessage[] });
+    this.#update({ messages: withMessage(messages, drawn) as ChatMessage[], title: answer.title ?? this.chat.get().title });
   }
 
   /**

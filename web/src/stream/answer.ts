@@ -14,6 +14,8 @@ export interface Answer {
   conversationId?: string;
   messageId?: string;
   parentId?: string;
+  /** What the conversation is called, told with its first exchange. */
+  title?: string;
   parts: Part[];
   status: MessageStatus;
   error?: AnswerError;
@@ -38,6 +40,8 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
         messageId: text(data.message_id),
         parentId: text(data.parent_id),
       };
+    case "thumbprint.title":
+      return { ...answer, title: text(data.title) || undefined };
     case "response.output_text.delta":
       return withParts(answer, addText(answer.parts, text(data.item_id), text(data.delta)));
     case "response.output_text.annotation.added":
