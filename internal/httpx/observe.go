@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -121,8 +122,14 @@ func serve(next http.Handler, x *exchange, r *http.Request, o Observer) (abort b
 	return false
 }
 
-// clip keeps a path that somebody made long from filling the log.
+// secret is a part of a path that opens something: the token of a shared
+// conversation (chat.ShareMark).
+var secret = regexp.MustCompile(`shr-[\w-]+`)
+
+// clip keeps secrets in a path out of the log, and one that somebody made long
+// from filling it.
 func clip(path string) string {
+	path = secret.ReplaceAllString(path, "shr-…")
 	const most = 200
 	if len(path) > most {
 		return path[:most] + "…"

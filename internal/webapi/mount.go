@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"reflect"
 	"slices"
@@ -121,7 +122,7 @@ func (s *API) guard(rt route, h http.Handler) http.Handler {
 		h = httpx.JSONBody(rt.body, h)
 	}
 	if rt.may.public() {
-		return h
+		return s.limited(rt, h)
 	}
 	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		caller, err := s.Identify(r)
@@ -136,6 +137,24 @@ func (s *API) guard(rt route, h http.Handler) http.Handler {
 			return err
 		}
 		h.ServeHTTP(w, r.WithContext(identity.NewContext(r.Context(), caller)))
+		return nil
+	})
+}
+
+// limited counts the requests of those who need no sign-in by their address.
+func (s *API) limited(rt route, h http.Handler) http.Handler {
+	if rt.counts == free {
+		return h
+	}
+	return httpx.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil {
+			host = r.RemoteAddr
+		}
+		if err := s.quotas.take(rt.counts, identity.Caller{Subject: "address:" + host}); err != nil {
+			return err
+		}
+		h.ServeHTTP(w, r)
 		return nil
 	})
 }

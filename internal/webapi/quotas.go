@@ -15,6 +15,7 @@ const (
 	turns   group = "questions"
 	votes   group = "ratings"
 	batches group = "batches"
+	visits  group = "visits" // of those who need no sign-in, by their address
 )
 
 // quotas are what one caller may do, by group. They are wide: they are there
@@ -26,7 +27,8 @@ func newQuotas() quotas {
 	return quotas{
 		turns:   quota.New(20, 200),
 		votes:   quota.New(50, 1000),
-		batches: quota.New(2, 60), // of up to 1000 ratings each
+		batches: quota.New(2, 60),   // of up to 1000 ratings each
+		visits:  quota.New(20, 500), // wide: behind a proxy all have its address
 	}
 }
 

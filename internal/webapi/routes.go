@@ -41,6 +41,10 @@ func (s *API) routes() []route {
 		{patch, "/api/v1/conversations/{id}", chats, free, small, typed(s.renameConversation), "Rename a conversation"},
 		{del, "/api/v1/conversations/{id}", chats, free, 0, typed(s.deleteConversation, status(http.StatusNoContent)), "Delete a conversation and its text; ratings stay"},
 		{get, "/api/v1/conversations/{id}/messages", chats, free, 0, typed(s.listMessages), "Read all messages of a conversation, the oldest first"},
+		{post, "/api/v1/conversations/{id}/share", chats, free, small, typed(s.shareConversation, status(http.StatusCreated)), "Make a read-only link to a conversation as it is now; the one before is dead"},
+		{del, "/api/v1/conversations/{id}/share", chats, free, 0, typed(s.unshareConversation, status(http.StatusNoContent)), "Revoke the link to a conversation"},
+		{get, "/api/v1/shares", chats, free, 0, typed(s.listShares), "List the caller's links to conversations, the newest first"},
+		{get, "/api/v1/shared/{token}", anybody, visits, 0, typed(s.readShare), "Read a shared conversation, as whoever has its link"},
 
 		{get, "/api/v1/messages/{id}/stream", chats, free, 0, typed(s.joinMessage, streams), "Join a running answer again, or hear a finished one"},
 		{post, "/api/v1/messages/{id}/stop", chats, free, small, typed(s.stopMessage, status(http.StatusAccepted)), "Stop a running answer"},

@@ -29,6 +29,10 @@ func TestAuthorization(t *testing.T) {
 		"PATCH /api/v1/conversations/{id}":           chats,
 		"DELETE /api/v1/conversations/{id}":          chats,
 		"GET /api/v1/conversations/{id}/messages":    chats,
+		"POST /api/v1/conversations/{id}/share":      chats,
+		"DELETE /api/v1/conversations/{id}/share":    chats,
+		"GET /api/v1/shares":                         chats,
+		"GET /api/v1/shared/{token}":                 public,
 		"GET /api/v1/messages/{id}/stream":           chats,
 		"POST /api/v1/messages/{id}/stop":            chats,
 		"GET /api/v1/messages/{id}/trace":            chats,
@@ -57,7 +61,7 @@ func TestAuthorization(t *testing.T) {
 		}
 		delete(table, pattern)
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none", "{model}", "none").Replace(path)
+		path = strings.NewReplacer("{id}", "none", "{agent_id}", "none", "{model}", "none", "{token}", "none").Replace(path)
 		for _, s := range identity.Scopes() {
 			got := h.do(method, path, nil, "Authorization", "Bearer "+strings.ReplaceAll(string(s), ":", "-")).status
 			allowed := may == public || slices.Contains(strings.Fields(may), string(s))

@@ -89,7 +89,7 @@ func TestEveryAnswerIsGuarded(t *testing.T) {
 		if strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: policy %q allows something unsafe", path, csp)
 		}
-		if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Referrer-Policy") == "" {
+		if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("Referrer-Policy") == "" || header.Get("X-Robots-Tag") != "noindex, nofollow" {
 			t.Errorf("%s: headers %v", path, header)
 		}
 	}

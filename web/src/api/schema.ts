@@ -126,6 +126,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conversations/{id}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a read-only link to a conversation as it is now; the one before is dead */
+        post: operations["post-api-v1-conversations-id-share"];
+        /** Revoke the link to a conversation */
+        delete: operations["delete-api-v1-conversations-id-share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feedback": {
         parameters: {
             query?: never;
@@ -239,6 +257,40 @@ export interface paths {
         };
         /** Read the trace of an answer */
         get: operations["get-api-v1-messages-id-trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a shared conversation, as whoever has its link */
+        get: operations["get-api-v1-shared-token"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the caller's links to conversations, the newest first */
+        get: operations["get-api-v1-shares"];
         put?: never;
         post?: never;
         delete?: never;
@@ -518,6 +570,11 @@ export interface components {
             /** @description Send it as cursor for the next page; absent on the last. */
             next_cursor?: string;
         };
+        PageShareViewBody: {
+            items: components["schemas"]["ShareView"][];
+            /** @description Send it as cursor for the next page; absent on the last. */
+            next_cursor?: string;
+        };
         Problem: {
             /** @description A stable word for programs. */
             code?: string;
@@ -552,6 +609,49 @@ export interface components {
         };
         RenameInputBody: {
             /** @description 1 to 200 characters. */
+            title: string;
+        };
+        ShareInputBody: {
+            /** @description The last message of the branch to show; default the newest. */
+            message_id?: string;
+        };
+        ShareOutputBody: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Of the page that shows the conversation, on this server. */
+            path: string;
+            /** @description It cannot be had again: only its digest is kept. */
+            token: string;
+        };
+        ShareView: {
+            conversation_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description As it was when it was shared; so it is shown. */
+            title: string;
+        };
+        SharedMessage: {
+            /** @description The name of the agent that answered. */
+            agent?: string;
+            content: string;
+            /** @description An answer's texts with their citations, in the Responses vocabulary. */
+            items?: ({
+                type: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+            /** @enum {string} */
+            role: "user" | "assistant";
+            /** @enum {string} */
+            status: "complete" | "completed" | "stopped" | "failed";
+        };
+        SharedView: {
+            /**
+             * Format: date-time
+             * @description When it was shared; what was said later is not here.
+             */
+            created_at: string;
+            messages: components["schemas"]["SharedMessage"][];
             title: string;
         };
         SpanView: {
@@ -970,6 +1070,70 @@ export interface operations {
             };
         };
     };
+    "post-api-v1-conversations-id-share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareInputBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete-api-v1-conversations-id-share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "get-api-v1-feedback": {
         parameters: {
             query?: {
@@ -1273,6 +1437,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-api-v1-shared-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Robots-Tag"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-api-v1-shares": {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageShareViewBody"];
                 };
             };
             /** @description Error */
