@@ -21,7 +21,6 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
 	"github.com/thumbprint-ai/thumbprint/internal/quota"
-	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
@@ -45,10 +44,10 @@ type Policy struct {
 
 // Options of an Engine.
 type Options struct {
-	DB       *sqldb.DB
-	Feedback *feedback.Store
-	Links    *link.Store
-	Jobs     *outbox.Store
+	DB       DB
+	Feedback FeedbackStore
+	Links    LinkStore
+	Jobs     JobStore
 	MLflow   *mlflow.Client
 	Policies map[string]Policy // by agent id
 	Wait     time.Duration     // how long Submit may wait for MLflow; 1 s when 0
@@ -58,10 +57,10 @@ type Options struct {
 
 // Engine accepts and delivers feedback. It is safe for concurrent use.
 type Engine struct {
-	db       *sqldb.DB
-	feedback *feedback.Store
-	links    *link.Store
-	jobs     *outbox.Store
+	db       DB
+	feedback FeedbackStore
+	links    LinkStore
+	jobs     JobStore
 	client   *mlflow.Client
 	policies map[string]Policy
 	wait     time.Duration

@@ -36,8 +36,8 @@ type Job struct {
 	// another worker may have written to it since.
 	Verify bool
 
-	token string
-	until time.Time // the lease's end
+	Token string    // of the lease
+	Until time.Time // the lease's end, by the holder's own monotonic clock
 }
 
 // Store keeps the jobs. It is safe for concurrent use, by several processes too.
@@ -100,6 +100,9 @@ func (s *Store) Wake() {
 	}
 }
 
+// Woken is where Wake is heard.
+func (s *Store) Woken() <-chan struct{} { return s.wake }
+
 // HastenTx makes the jobs due now, unless a worker holds them or they failed.
 // Keys without a job are ignored.
 func (s *Store) HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ...string) error {
@@ -129,11 +132,11 @@ const (
 func (s *Store) Lease(ctx context.Context, n int, d time.Duration, order Order) ([]Job, error) {
 	now := s.now()
 	token := newToken()
-	until := time.Now().Add(d) // by the monotonic clock: the holder's own deadline
+	until := time.Now().Add(d)
 	var jobs []Job
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		jobs, err = sqldb.Collect(ctx, tx, func(r *sql.Rows) (Job, error) {
-			j, created, verify := Job{token: token, until: until}, int64(0), 0
+			j, created, verify := Job{Token: token, Until: until}, int64(0), 0
 			err := r.Scan(&j.Kind, &j.Key, &j.Version, &j.Attempts, &created, &verify)
 			j.CreatedAt, j.Verify = sqldb.Time(created), verify != settledFirmly
 			return j, err
@@ -161,9 +164,9 @@ func newToken() string {
 // worker may have it. The job is due again.
 var ErrLeaseLost = errors.New("the job's lease was lost")
 
-// settle applies the outcome under the lease, which was for d. The outcome's
+// Settle applies the outcome under the lease, which was for d. The outcome's
 // Commit runs in the same transaction, and only when the lease still holds.
-func (s *Store) settle(ctx context.Context, j Job, o Outcome, d time.Duration) error {
+func (s *Store) Settle(ctx context.Context, j Job, o Outcome, d time.Duration) error {
 	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		// First the handler's rows, then the job's: in the order in which those
 		// who enqueue lock them, so that the two never wait for each other.
@@ -175,7 +178,7 @@ func (s *Store) settle(ctx context.Context, j Job, o Outcome, d time.Duration) e
 		var version int64
 		var verify int
 		err := tx.QueryRow(ctx, `SELECT version, verify FROM jobs WHERE kind = $1 AND key = $2 AND lease_token = $3 `+tx.Dialect().ForUpdate,
-			j.Kind, j.Key, j.token).Scan(&version, &verify)
+			j.Kind, j.Key, j.Token).Scan(&version, &verify)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrLeaseLost
 		}
@@ -205,13 +208,13 @@ func (s *Store) settle(ctx context.Context, j Job, o Outcome, d time.Duration) e
 
 func (s *Store) apply(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, verify int, d time.Duration) (err error) {
 	switch {
-	case o.done && verify == lookLater:
+	case o.Done && verify == lookLater:
 		return s.release(ctx, tx, j, Retry(d, false, ""), lookOnceMore)
-	case o.done:
+	case o.Done:
 		_, err = tx.Exec(ctx, `DELETE FROM jobs WHERE kind = $1 AND key = $2`, j.Kind, j.Key)
-	case o.failed:
+	case o.Failed:
 		_, err = tx.Exec(ctx, `UPDATE jobs SET failed = TRUE, lease_token = '', attempts = attempts + 1, last_error = $3, verify = $4
-			WHERE kind = $1 AND key = $2`, j.Kind, j.Key, o.reason, verify)
+			WHERE kind = $1 AND key = $2`, j.Kind, j.Key, o.Reason, verify)
 	default:
 		return s.release(ctx, tx, j, o, verify)
 	}
@@ -222,13 +225,13 @@ func (s *Store) apply(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, verif
 func (s *Store) release(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, verify int) error {
 	_, err := tx.Exec(ctx, `UPDATE jobs SET lease_token = '', not_before = $3, attempts = attempts + $4, last_error = $5, verify = $6
 		WHERE kind = $1 AND key = $2`,
-		j.Kind, j.Key, sqldb.Micros(s.now().Add(min(o.after, maxAhead))), o.counted, o.reason, verify)
+		j.Kind, j.Key, sqldb.Micros(s.now().Add(min(o.Wait, maxAhead))), o.Counted, o.Reason, verify)
 	return err
 }
 
-// redate makes jobs due that are due later than any can be: the clock that said
+// Redate makes jobs due that are due later than any can be: the clock that said
 // so has since been set back.
-func (s *Store) redate(ctx context.Context) error {
+func (s *Store) Redate(ctx context.Context) error {
 	now := s.now()
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE jobs SET not_before = $1 WHERE NOT failed AND not_before > $2`,
@@ -237,14 +240,14 @@ func (s *Store) redate(ctx context.Context) error {
 	})
 }
 
-// nextDue returns when the earliest job is due by our clock; the zero time when
-// there is none.
-func (s *Store) nextDue(ctx context.Context) (time.Time, error) {
+// NextDue returns how long it is until the earliest job is due, by our clock;
+// false when there is none.
+func (s *Store) NextDue(ctx context.Context) (wait time.Duration, ok bool, err error) {
 	var at sql.NullInt64
-	err := s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		return tx.QueryRow(ctx, `SELECT MIN(not_before) FROM jobs WHERE NOT failed`).Scan(&at)
 	})
-	return sqldb.Time(at.Int64), err
+	return sqldb.Time(at.Int64).Sub(s.now()), at.Valid, err
 }
 
 // Failed reports whether the job was given up.

@@ -9,6 +9,12 @@ import (
 
 // Outcome is what a handler made of a job. Make one with Done, Retry or Fail.
 type Outcome struct {
+	Done    bool          // the job is at its end
+	Failed  bool          // it is given up until it is enqueued again
+	Wait    time.Duration // otherwise: until the next try
+	Counted int           // 1 when that is for a failure
+	Reason  string        // why it failed or is tried again
+
 	// Commit, if set, runs in the transaction that settles the job, and only
 	// while the lease is held. It may run more than once.
 	Commit func(ctx context.Context, tx *sqldb.Tx) error
@@ -17,25 +23,20 @@ type Outcome struct {
 	// Unsure says that something the handler sent may take effect after it gave
 	// up waiting: the job is looked at once more, one lease after it is done.
 	Unsure bool
-
-	done, failed bool
-	after        time.Duration
-	counted      int
-	reason       string
 }
 
 // Done ends the job, unless it was enqueued again meanwhile.
-func Done() Outcome { return Outcome{done: true} }
+func Done() Outcome { return Outcome{Done: true} }
 
 // Retry asks for another try after d. A counted one is a failure; waiting for
 // something that is bound to come is not.
 func Retry(d time.Duration, counted bool, reason string) Outcome {
-	o := Outcome{after: d, reason: reason}
+	o := Outcome{Wait: d, Reason: reason}
 	if counted {
-		o.counted = 1
+		o.Counted = 1
 	}
 	return o
 }
 
 // Fail gives the job up until it is enqueued again.
-func Fail(reason string) Outcome { return Outcome{failed: true, reason: reason} }
+func Fail(reason string) Outcome { return Outcome{Failed: true, Reason: reason} }

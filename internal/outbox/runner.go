@@ -34,9 +34,26 @@ const margin = 5 * time.Second
 // panicDelay is how long a job rests whose handler panicked.
 const panicDelay = time.Minute
 
+// Queue is what a Runner works from: Store, or the simulator's model of it. It is
+// safe for concurrent use.
+type Queue interface {
+	// Lease takes up to n due jobs for d. Nobody else gets them before d has passed.
+	Lease(ctx context.Context, n int, d time.Duration, order Order) ([]Job, error)
+	// Settle applies the outcome of a job leased for d, or returns ErrLeaseLost.
+	Settle(ctx context.Context, j Job, o Outcome, d time.Duration) error
+	// NextDue returns how long it is until the earliest job is due; false when there
+	// is none.
+	NextDue(ctx context.Context) (wait time.Duration, ok bool, err error)
+	// Redate makes jobs due that are due later than any can be.
+	Redate(ctx context.Context) error
+	// Wake makes Woken ready: something may be due. It never blocks.
+	Wake()
+	Woken() <-chan struct{}
+}
+
 // Runner leases due jobs and gives them to their kind's handler.
 type Runner struct {
-	store    *Store
+	queue    Queue
 	handlers map[string]Handler
 	opts     Options
 
@@ -47,7 +64,7 @@ type Runner struct {
 
 // NewRunner returns a Runner for the given kinds of jobs. Jobs of other kinds
 // wait in the store until a runner that knows them comes.
-func NewRunner(s *Store, handlers map[string]Handler, opts Options) *Runner {
+func NewRunner(q Queue, handlers map[string]Handler, opts Options) *Runner {
 	if opts.Workers == 0 {
 		opts.Workers = 8
 	}
@@ -63,7 +80,7 @@ func NewRunner(s *Store, handlers map[string]Handler, opts Options) *Runner {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Runner{store: s, handlers: handlers, opts: opts}
+	return &Runner{queue: q, handlers: handlers, opts: opts}
 }
 
 // Start begins to work; call it once. Stop ends it.
@@ -116,7 +133,7 @@ func (r *Runner) begin(ctx context.Context, n, turn int, free chan<- struct{}) i
 	if turn%2 == 0 {
 		order = NewestFirst
 	}
-	jobs, err := r.store.Lease(ctx, n, r.opts.Lease, order)
+	jobs, err := r.queue.Lease(ctx, n, r.opts.Lease, order)
 	if err != nil && ctx.Err() == nil {
 		r.opts.Log.Error("cannot lease jobs", "err", err)
 	}
@@ -151,15 +168,15 @@ func takeAll(ctx context.Context, free chan struct{}) int {
 func (r *Runner) idle(ctx context.Context) {
 	if time.Since(r.redated) > redateEvery {
 		r.redated = time.Now()
-		if err := r.store.redate(ctx); err != nil && ctx.Err() == nil {
+		if err := r.queue.Redate(ctx); err != nil && ctx.Err() == nil {
 			r.opts.Log.Error("cannot mend the dates of jobs", "err", err)
 		}
 	}
 	wait := r.opts.Poll
-	if due, err := r.store.nextDue(ctx); err == nil && !due.IsZero() {
-		wait = min(wait, max(due.Sub(r.store.now()), time.Millisecond))
+	if due, ok, err := r.queue.NextDue(ctx); err == nil && ok {
+		wait = min(wait, max(due, time.Millisecond))
 	}
-	sleep(ctx, wait, r.store.wake)
+	sleep(ctx, wait, r.queue.Woken())
 }
 
 // redateEvery is how often to look for jobs that a clock put too far ahead.
@@ -176,13 +193,13 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 }
 
 func (r *Runner) work(ctx context.Context, j Job) {
-	hctx, cancel := context.WithDeadline(ctx, j.until.Add(-r.margin()))
+	hctx, cancel := context.WithDeadline(ctx, j.Until.Add(-r.margin()))
 	o := r.handle(hctx, j)
 	cancel()
 	// The result of work that is done must be kept, also while we are stopping.
 	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin)
 	defer cancel()
-	if err := r.store.settle(sctx, j, o, r.opts.Lease); err != nil {
+	if err := r.queue.Settle(sctx, j, o, r.opts.Lease); err != nil {
 		level := slog.LevelError
 		if errors.Is(err, ErrLeaseLost) {
 			level = slog.LevelWarn
@@ -193,7 +210,7 @@ func (r *Runner) work(ctx context.Context, j Job) {
 	if o.After != nil {
 		o.After()
 	}
-	r.store.Wake() // it may be due again: a retry, or enqueued meanwhile
+	r.queue.Wake() // it may be due again: a retry, or enqueued meanwhile
 }
 
 // margin is how long before its lease's end a handler must have stopped.
