@@ -25,6 +25,7 @@ type Client struct {
 	authorize   func(ctx context.Context, r *http.Request) error
 	maxResponse int64
 	warehouse   string // of Databricks, for traces in Unity Catalog
+	databricks  bool   // the server is a workspace
 	log         *slog.Logger
 }
 
@@ -128,7 +129,8 @@ func New(opts ...Option) (*Client, error) {
 	if o.trackingURI == "" {
 		o.trackingURI = o.getenv("MLFLOW_TRACKING_URI")
 	}
-	if o.trackingURI == databricksURI {
+	isDatabricks := o.trackingURI == databricksURI
+	if isDatabricks {
 		if err := o.databricks(); err != nil {
 			return nil, err
 		}
@@ -151,6 +153,7 @@ func New(opts ...Option) (*Client, error) {
 		authorize:   authorizer(o, inURI),
 		maxResponse: o.maxResponse,
 		warehouse:   o.warehouse,
+		databricks:  isDatabricks,
 		log:         o.log,
 	}, nil
 }

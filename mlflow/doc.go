@@ -49,7 +49,9 @@
 // A workspace is reached at its https:// address, or by the tracking URI
 // "databricks" with DATABRICKS_HOST and DATABRICKS_TOKEN. For OAuth give a
 // TokenSource; this package knows no way of its own to get a token. Traces that
-// live in an experiment are reached as anywhere else. Traces in Unity Catalog, whose
+// live in an experiment are reached as anywhere else, but for their spans, which
+// are one file each (SpansAreArtifacts): by the address "databricks" a client knows
+// that. Traces in Unity Catalog, whose
 // ids begin with "trace:/", have another API: their description, tags and
 // assessments are served here (WithSQLWarehouse), after what MLflow's Python client
 // sends and never tried with a workspace; their search and spans are not.

@@ -76,14 +76,18 @@ type SpanEvent struct {
 }
 
 // Trace returns a trace with the spans that have arrived so far, without waiting
-// for more. Spans that the server keeps as an artifact, or does not have at all,
-// are left out, at the price of a second request. MLflow serves this from 3.7 on.
-// Of a trace in Unity Catalog only TraceInfo can be had.
+// for more. Spans that an MLflow server keeps as an artifact, or does not have at
+// all, are left out, at the price of a second request. MLflow serves this from 3.7
+// on. On Databricks, where all spans are artifacts, they are read from there. Of a
+// trace in Unity Catalog only TraceInfo can be had.
 func (c *Client) Trace(ctx context.Context, id string) (*Trace, error) {
 	if r, err := c.route(id, ""); err != nil {
 		return nil, err
 	} else if r.unity {
 		return nil, fmt.Errorf("mlflow: the spans of %s, which is in Unity Catalog: %w", id, ErrUnsupported)
+	}
+	if c.databricks {
+		return c.traceWithArtifact(ctx, id)
 	}
 	var out struct {
 		Trace struct {
@@ -118,6 +122,18 @@ func (c *Client) Trace(ctx context.Context, id string) (*Trace, error) {
 		t.Spans = append(t.Spans, s)
 	}
 	return t, nil
+}
+
+func (c *Client) traceWithArtifact(ctx context.Context, id string) (*Trace, error) {
+	info, err := c.TraceInfo(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	spans, err := c.downloadSpans(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Trace{Info: info, Spans: spans}, nil
 }
 
 // spansElsewhere recognizes MLflow's 500 for a trace without spans in its store.

@@ -15,9 +15,9 @@ import (
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
-// encodeEnded returns spans of OpenTelemetry's SDK as an OTLP
-// ExportTraceServiceRequest, grouped by resource and scope.
-func encodeEnded(traceID string, ended []sdktrace.ReadOnlySpan) ([]byte, error) {
+// encodeEnded returns spans of OpenTelemetry's SDK in OTLP's model, grouped by
+// resource and scope.
+func encodeEnded(traceID string, ended []sdktrace.ReadOnlySpan) (ptrace.Traces, error) {
 	traces := ptrace.NewTraces()
 	type scopeKey struct {
 		of            attribute.Distinct
@@ -44,10 +44,10 @@ func encodeEnded(traceID string, ended []sdktrace.ReadOnlySpan) ([]byte, error) 
 			scopes[key] = spans
 		}
 		if err := encodeOne(spans.AppendEmpty(), s, traceID); err != nil {
-			return nil, err
+			return traces, err
 		}
 	}
-	return (&ptrace.ProtoMarshaler{}).MarshalTraces(traces)
+	return traces, nil
 }
 
 func putResource(out ptrace.ResourceSpans, res *resource.Resource) {

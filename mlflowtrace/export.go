@@ -48,7 +48,10 @@ func (p *SpanProcessor) take(t *running) job {
 	if t.register || t.describe {
 		j.info = p.info(t)
 	}
-	if t.send {
+	switch {
+	case t.send && p.client.SpansAreArtifacts():
+		j.spans = t.done // the file holds all of them, also when one comes later
+	case t.send:
 		j.spans, t.done = t.done, nil
 	}
 	t.register, t.describe, t.send = false, false, false
@@ -83,6 +86,9 @@ const spansPerRequest = 500
 // lost. Spans that MLflow will never take do not keep the description back: without
 // it feedback finds no trace.
 func (p *SpanProcessor) export(ctx context.Context, j job) (lost int, err error) {
+	if p.client.SpansAreArtifacts() {
+		return p.exportFile(ctx, j)
+	}
 	lost = len(j.spans)
 	for batch := range slices.Chunk(j.spans, spansPerRequest) {
 		switch sendErr := p.exportSpans(ctx, j.traceID, batch); {
@@ -104,7 +110,7 @@ func (p *SpanProcessor) export(ctx context.Context, j job) (lost int, err error)
 }
 
 func (p *SpanProcessor) exportSpans(ctx context.Context, traceID string, spans []sdktrace.ReadOnlySpan) error {
-	body, err := encodeEnded(traceID, spans)
+	body, err := endedRequest(traceID, spans)
 	if err != nil {
 		return fmt.Errorf("mlflowtrace: encode: %w", err)
 	}
@@ -112,11 +118,42 @@ func (p *SpanProcessor) exportSpans(ctx context.Context, traceID string, spans [
 		return p.client.ExportSpans(ctx, p.cfg.ExperimentID, body)
 	})
 	if err == nil {
-		p.mu.Lock()
-		defer p.unlock()
-		p.stats.Spans += uint64(len(spans))
+		p.sent(len(spans))
 	}
 	return err
+}
+
+// endedRequest returns ended spans as an OTLP ExportTraceServiceRequest.
+func endedRequest(traceID string, ended []sdktrace.ReadOnlySpan) ([]byte, error) {
+	spans, err := encodeEnded(traceID, ended)
+	if err != nil {
+		return nil, err
+	}
+	return exportRequest(spans)
+}
+
+// exportFile sends a trace to a server that keeps all its spans in one file.
+func (p *SpanProcessor) exportFile(ctx context.Context, j job) (lost int, err error) {
+	spans, err := encodeEnded(j.traceID, j.spans)
+	if err != nil {
+		return len(j.spans), fmt.Errorf("mlflowtrace: encode: %w", err)
+	}
+	send := func(ctx context.Context) error { return describeAndUpload(ctx, p.client, j.info, spans) }
+	if len(j.spans) == 0 { // an early description
+		delete(j.info.Tags, mlflow.TagSpansLocation)
+		send = func(ctx context.Context) error { _, err := p.client.StartTrace(ctx, j.info); return err }
+	}
+	if err := p.try(ctx, send); err != nil {
+		return len(j.spans), err
+	}
+	p.sent(len(j.spans))
+	return 0, nil
+}
+
+func (p *SpanProcessor) sent(spans int) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.stats.Spans += uint64(spans)
 }
 
 // finish ends a job. Who flushes is told last, after OnDrop.

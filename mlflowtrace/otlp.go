@@ -24,9 +24,8 @@ const (
 
 const scopeName = "github.com/thumbprint-ai/thumbprint/mlflowtrace"
 
-// encodeSpans returns the trace's spans as an OTLP ExportTraceServiceRequest,
-// which has the same protobuf form as TracesData.
-func encodeSpans(t *Trace, root *Span) ([]byte, error) {
+// encodeSpans returns the trace's spans in OTLP's model.
+func encodeSpans(t *Trace, root *Span) (ptrace.Traces, error) {
 	traces := ptrace.NewTraces()
 	scope := traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty()
 	scope.Scope().SetName(scopeName)
@@ -43,9 +42,15 @@ func encodeSpans(t *Trace, root *Span) ([]byte, error) {
 			derived[mlflow.AttrTokenUsage] = usage(t.TokenUsage)
 		}
 		if err := encodeSpan(scope.Spans().AppendEmpty(), t.ID, s, derived); err != nil {
-			return nil, fmt.Errorf("span %d (%s): %w", i, s.Name, err)
+			return traces, fmt.Errorf("span %d (%s): %w", i, s.Name, err)
 		}
 	}
+	return traces, nil
+}
+
+// exportRequest returns spans as an OTLP ExportTraceServiceRequest, which has the
+// same protobuf form as TracesData.
+func exportRequest(traces ptrace.Traces) ([]byte, error) {
 	return (&ptrace.ProtoMarshaler{}).MarshalTraces(traces)
 }
 

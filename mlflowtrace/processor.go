@@ -2,6 +2,7 @@ package mlflowtrace
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -123,7 +124,8 @@ func (p *SpanProcessor) begin(ctx context.Context, t *running, s sdktrace.ReadWr
 }
 
 // OnEnd is called by the TracerProvider. Nothing is sent before a trace's root
-// ends; what ends later is sent at once.
+// ends; what ends later is sent at once. On Databricks nothing is sent before all
+// spans have ended, because they are one file.
 func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -137,6 +139,8 @@ func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 	isRoot := sc.SpanID() == t.root
 	p.keep(t, s, isRoot)
 	switch {
+	case p.client.SpansAreArtifacts():
+		p.endFile(t)
 	case isRoot:
 		t.ended, t.send, t.describe = s, true, true
 	case t.ended != nil, t.remote() && s.Parent().IsRemote():
@@ -146,6 +150,20 @@ func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 		p.enqueue(t)
 	}
 	p.forget(t)
+}
+
+// endFile makes a trace due when its last span has ended. Spans of a trace that
+// another process began are lost: the file is that process's to write.
+func (p *SpanProcessor) endFile(t *running) {
+	switch {
+	case len(t.open) > 0:
+	case t.remote():
+		p.drop(Drop{TraceID: mlflowID(t.id), Spans: len(t.done), Err: mlflow.ErrUnsupported})
+		t.done = nil
+	default:
+		root := slices.IndexFunc(t.done, func(s sdktrace.ReadOnlySpan) bool { return s.SpanContext().SpanID() == t.root })
+		t.ended, t.send, t.describe = t.done[root], true, true
+	}
 }
 
 // keep takes an ended span into the trace. The root has a place in any case.

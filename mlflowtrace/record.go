@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"maps"
 
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
 // Record writes a finished trace to MLflow: its spans, then its description, two
 // requests in order (and a third to read the trace when t has no
-// ClientRequestID). It may be repeated after any failure, and by another process;
+// ClientRequestID). On Databricks the spans are a file of the trace's, and come
+// after it. It may be repeated after any failure, and by another process;
 // two calls for one trace must not run at the same time. Errors are those of
 // package mlflow; a trace that could never be stored is mlflow.ErrInvalid.
 func Record(ctx context.Context, c *mlflow.Client, t *Trace) error {
@@ -35,7 +38,14 @@ func record(ctx context.Context, c *mlflow.Client, t *Trace) error {
 	if err := info.Validate(); err != nil { // before the spans make half a trace
 		return err
 	}
-	if err := c.ExportSpans(ctx, t.ExperimentID, spans); err != nil {
+	if c.SpansAreArtifacts() {
+		return describeAndUpload(ctx, c, info, spans)
+	}
+	request, err := exportRequest(spans)
+	if err != nil {
+		return fmt.Errorf("%w: %w", mlflow.ErrInvalid, err)
+	}
+	if err := c.ExportSpans(ctx, t.ExperimentID, request); err != nil {
 		return err
 	}
 	if info.ClientRequestID == "" {
@@ -57,6 +67,24 @@ func storedRequestID(ctx context.Context, c *mlflow.Client, traceID string) (str
 		return "", err
 	}
 	return info.ClientRequestID, nil
+}
+
+// describeAndUpload writes a trace whose spans are a file: the address for it is had
+// only once the trace is there.
+func describeAndUpload(ctx context.Context, c *mlflow.Client, info *mlflow.TraceInfo, spans ptrace.Traces) error {
+	file, err := artifactJSON(spans)
+	if err != nil {
+		return fmt.Errorf("%w: %w", mlflow.ErrInvalid, err)
+	}
+	delete(info.Tags, mlflow.TagSpansLocation)
+	if u := sumUsage(spans); u != nil && info.Metadata[mlflow.MetadataTokenUsage] == "" { // an MLflow server adds it up itself
+		b, _ := json.Marshal(u) // numbers always encode
+		info.Metadata[mlflow.MetadataTokenUsage] = string(b)
+	}
+	if _, err := c.StartTrace(ctx, info); err != nil && !errors.Is(err, mlflow.ErrAlreadyExists) {
+		return err
+	}
+	return c.UploadSpans(ctx, info.TraceID, file)
 }
 
 // info describes the trace. mlflow.trace.sizeStats is left out on purpose: with a

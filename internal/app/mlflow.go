@@ -25,7 +25,8 @@ func mlflowClient(cfg config.Config, ws *workspace, handler http.Handler, log *s
 		opts = append(opts, mlflow.WithTrackingURI("http://embedded"),
 			mlflow.WithHTTPClient(&http.Client{Transport: inProcess{handler}, Timeout: time.Minute}))
 	case m.TrackingURI == "databricks":
-		opts = append(opts, mlflow.WithTrackingURI(cfg.Databricks.Host), mlflow.WithTokenSource(ws.token))
+		env["DATABRICKS_HOST"] = cfg.Databricks.Host
+		opts = append(opts, mlflow.WithTrackingURI(m.TrackingURI), mlflow.WithTokenSource(ws.token))
 	default:
 		opts = append(opts, mlflow.WithTrackingURI(m.TrackingURI))
 		if m.Username != "" && m.Password != "" {

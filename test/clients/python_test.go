@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflow/mlflowtest"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
@@ -18,7 +19,10 @@ import (
 // TestPython has MLflow's own client read what Go wrote, and make a trace beside one
 // that Go makes: there must be no difference in what the server then has.
 func TestPython(t *testing.T) {
-	servers := []server{realMLflow(t), ours(t, sqldbtest.SQLite(t))}
+	w := mlflowtest.NewWorkspace(t, "dapi-test")
+	t.Setenv("DATABRICKS_HOST", w.URL)
+	t.Setenv("DATABRICKS_TOKEN", "dapi-test")
+	servers := []server{realMLflow(t), ours(t, sqldbtest.SQLite(t)), fakeWorkspace(t)}
 	var recorded []*mlflowtrace.Trace
 	var args []string
 	for _, s := range servers {
@@ -107,9 +111,10 @@ func (s server) view(t *testing.T, id string) any {
 		t.Errorf("trace %s has %d spans, want 4: two broken traces could look alike", id, len(tr.Spans))
 	}
 	i := tr.Info
+	tokens := i.TokenUsage() // whatever the white space of its JSON
 	for _, k := range []string{
 		"mlflow.trace.sizeStats", "mlflow.trace.sizeBytes", "mlflow.traceInputs", "mlflow.traceOutputs", "mlflow.source.name",
-		"mlflow.source.git.commit", "mlflow.source.git.branch", "mlflow.source.git.repoURL",
+		"mlflow.source.git.commit", "mlflow.source.git.branch", "mlflow.source.git.repoURL", mlflow.MetadataTokenUsage,
 	} {
 		delete(i.Metadata, k)
 	}
@@ -133,6 +138,6 @@ func (s server) view(t *testing.T, id string) any {
 	}
 	return map[string]any{
 		"crid": i.ClientRequestID, "state": i.State, "request": i.RequestPreview, "response": i.ResponsePreview,
-		"metadata": i.Metadata, "tags": i.Tags, "usage": i.TokenUsage(), "spans": spans,
+		"metadata": i.Metadata, "tags": i.Tags, "usage": tokens, "spans": spans,
 	}
 }

@@ -86,6 +86,17 @@ func ours(t *testing.T, db *sqldb.DB) server {
 	return server{Client: c, uri: hs.URL}
 }
 
+// fakeWorkspace is the Databricks workspace of the environment, which must be a fake
+// that takes traces and little else.
+func fakeWorkspace(t *testing.T) server {
+	t.Helper()
+	c, err := mlflow.New(mlflow.WithTrackingURI("databricks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server{Client: c, uri: "databricks"}
+}
+
 // experiment makes an experiment for one test.
 func (s server) experiment(t *testing.T) (id string) {
 	t.Helper()
