@@ -20,6 +20,8 @@ const ask = async (page, text) => {
   await page.keyboard.press("Enter");
 };
 
+const shareOf = async (id) => (await (await fetch(`${mock.url}/api/v1/conversations/${id}/share`, { method: "POST", body: "{}" })).json()).path;
+
 /** Each state: where to go and what to do before the picture is taken. */
 const states = {
   empty: ["/"],
@@ -88,6 +90,33 @@ const states = {
     await page.getByRole("treeitem", { name: /get_weather/ }).click();
   }],
   agents: ["/", (page) => page.getByRole("button", { name: /^Agent:/ }).click()],
+  share: ["/c/conv-1", async (page) => {
+    await page.getByRole("button", { name: "Options for this conversation" }).click();
+    await page.getByRole("menuitem", { name: "Share" }).click();
+    await page.getByRole("button", { name: "Create link" }).click();
+    await page.getByRole("textbox", { name: "Link to the conversation" }).waitFor();
+  }],
+  links: ["/", async (page, size) => {
+    for (const id of ["conv-1", "conv-4", "conv-5"]) await shareOf(id);
+    if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();
+    await page.getByRole("button", { name: "Settings" }).click();
+    await page.getByRole("menuitem", { name: "Shared links" }).click();
+    await page.getByRole("button", { name: /^Revoke/ }).first().waitFor();
+  }],
+  shared: ["/", async (page) => {
+    await page.goto(mock.url + (await shareOf("conv-1")));
+    await page.locator(".code-keyword").first().waitFor();
+  }],
+  gone: ["/", async (page) => {
+    await page.goto(`${mock.url}/share/shr-none`);
+    await page.getByText("There is nothing at this link").waitFor();
+  }],
+  conversation: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Options for this conversation" }).click();
+    await page.getByRole("menuitem", { name: "Rate this conversation" }).click();
+    await page.getByText("How was this conversation").waitFor();
+  }],
+  options: ["/c/conv-2", (page) => page.getByRole("button", { name: "Options for this conversation" }).click()],
   help: ["/", (page) => page.keyboard.press("Control+/")],
   menu: ["/", async (page, size) => {
     if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();

@@ -16,6 +16,7 @@ export interface Mock {
     stop: string[];
     withdraw: string[];
     redeliver: string[];
+    share: { id: string; last?: string }[];
   };
   close(): Promise<void>;
 }

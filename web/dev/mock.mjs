@@ -19,10 +19,10 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Starts the server. `pace` is the milliseconds between two words of an answer. */
 export async function startMock({ port = 0, pace = 25 } = {}) {
-  const state = { conversations: new Map(), messages: new Map(), feedback: new Map(), turns: new Map(), keys: new Map() };
+  const state = { conversations: new Map(), messages: new Map(), feedback: new Map(), turns: new Map(), keys: new Map(), shares: new Map() };
   // What goes wrong next. `rate`: status for log_assessment; `waiting`: the delivery to report; `traceReadyAfter`: looks before a trace is there.
   const faults = { rate: 0, rateDelay: 0, waiting: "", withdraw: 0, traceReadyAfter: 0, cutAfter: 0, list: 0 };
-  const seen = { rate: [], invoke: [], join: [], stop: [], withdraw: [], redeliver: [] };
+  const seen = { rate: [], invoke: [], join: [], stop: [], withdraw: [], redeliver: [], share: [] };
   for (const { conversation, messages } of history()) {
     state.conversations.set(conversation.id, conversation);
     for (const message of messages) state.messages.set(message.id, { ...message, conversation: conversation.id });
@@ -49,12 +49,17 @@ const routes = [
   ["GET", /^\/api\/v1\/conversations$/, list],
   ["GET", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => found(c, c.state.conversations.get(id))],
   ["PATCH", /^\/api\/v1\/conversations\/([^/]+)$/, async (c, id) => found(c, Object.assign(c.state.conversations.get(id), await body(c.req)))],
-  ["DELETE", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => (c.state.conversations.delete(id), c.res.writeHead(204).end())],
+  ["DELETE", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => (c.state.conversations.delete(id), c.state.shares.delete(id), c.res.writeHead(204).end())],
+  ["POST", /^\/api\/v1\/conversations\/([^/]+)\/share$/, makeShare],
+  ["DELETE", /^\/api\/v1\/conversations\/([^/]+)\/share$/, (c, id) => (c.state.shares.delete(id) ? c.res.writeHead(204).end() : problem(c.res, 404, "This conversation is not shared."))],
+  ["GET", /^\/api\/v1\/shares$/, (c) => json(c.res, 200, { items: [...c.state.shares].map(([conversation_id, { title, created_at }]) => ({ conversation_id, title, created_at })).toReversed() })],
+  ["GET", /^\/api\/v1\/shared\/([^/]+)$/, readShare],
   ["GET", /^\/api\/v1\/conversations\/([^/]+)\/messages$/, listMessages],
   ["GET", /^\/api\/v1\/messages\/([^/]+)\/stream$/, joinStream],
   ["POST", /^\/api\/v1\/messages\/([^/]+)\/stop$/, stop],
   ["GET", /^\/api\/v1\/messages\/([^/]+)\/trace$/, trace],
   ["POST", /^\/api\/log_assessment$/, rate],
+  ["GET", /^\/api\/v1\/feedback$/, ratings],
   ["GET", /^\/api\/v1\/feedback\/([^/]+)$/, (c, id) => found(c, c.state.feedback.get(id))],
   ["DELETE", /^\/api\/v1\/feedback\/([^/]+)$/, withdraw],
   ["POST", /^\/api\/v1\/feedback\/([^/]+)\/retry$/, redeliver],
@@ -116,6 +121,30 @@ function listMessages({ state, res }, id) {
       feedback: [...state.feedback.values()].filter(({ target, withdrawn }) => target === message.traceId && !withdrawn),
     }));
   json(res, 200, { items });
+}
+
+async function makeShare({ state, seen, req, res }, id) {
+  const conversation = state.conversations.get(id);
+  if (!conversation) return problem(res, 404, "There is no such conversation.");
+  const { message_id: last } = await body(req);
+  seen.share.push({ id, last });
+  const branch = [];
+  for (let m = state.messages.get(last ?? newestLeaf(state, id)); m; m = state.messages.get(m.parent_id)) branch.unshift(m);
+  const messages = branch.map(({ role, content, status, items }) => ({ role, content, status, agent: role === "assistant" ? "Demo agent" : undefined, items: items?.filter(({ type }) => type === "message") }));
+  const token = `shr-${hex(32)}`;
+  state.shares.set(id, { token, title: conversation.title, created_at: now(), messages });
+  json(res, 201, { token, path: `/share/${token}`, created_at: now() });
+}
+
+function readShare({ state, res }, token) {
+  const share = [...state.shares.values()].find((other) => other.token === token);
+  if (!share) return problem(res, 404, "There is nothing at this link. It may have been revoked.");
+  json(res, 200, { title: share.title, created_at: share.created_at, messages: share.messages });
+}
+
+function ratings({ state, req, res }) {
+  const target = new URL(req.url, "http://x").searchParams.get("target");
+  json(res, 200, { items: [...state.feedback.values()].filter((entry) => entry.target === target && !entry.withdrawn) });
 }
 
 async function invoke(c, agent) {

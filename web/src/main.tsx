@@ -6,7 +6,8 @@ import { ApiError, failureOf } from "./api/http";
 import { Bin } from "./app/bin";
 import { AppContext, type App } from "./app/context";
 import { ErrorBoundary } from "./app/ErrorBoundary";
-import { useObservable } from "./app/observable";
+import type { Dialog } from "./app/dialogs";
+import { Observable, useObservable } from "./app/observable";
 import { Preferences } from "./app/preferences";
 import { go, here } from "./app/router";
 import { Shell } from "./app/Shell";
@@ -33,6 +34,7 @@ function createApp(): App {
     notices,
     bin: new Bin({ remove: api.remove, changed, failed: (error) => notices.fail(failureOf(error)) }),
     preferences: new Preferences(),
+    dialog: new Observable<Dialog | undefined>(undefined),
     ballots: new Ballots(notices.fail),
     sessions: new Sessions({
       named(id) {

@@ -1,5 +1,5 @@
 import { json, send } from "./http";
-import type { Accepted, Agent, Conversation, Feedback, Invocation, LogAssessment, Message, Page, Trace } from "./types";
+import type { Accepted, Agent, Conversation, Feedback, Invocation, LogAssessment, Message, NewShare, Page, Share, Shared, Trace } from "./types";
 
 const v1 = "/api/v1";
 const id = encodeURIComponent;
@@ -20,6 +20,16 @@ export const api = {
     json<Conversation>(`${v1}/conversations/${id(conversation)}`, { method: "PATCH", body: { title } }),
   remove: (conversation: string, leaving: boolean) => send(`${v1}/conversations/${id(conversation)}`, { method: "DELETE", keepalive: leaving }),
 
+  share: (conversation: string, message: string | undefined) =>
+    json<NewShare>(`${v1}/conversations/${id(conversation)}/share`, { method: "POST", body: { message_id: message } }),
+  unshare: (conversation: string) => send(`${v1}/conversations/${id(conversation)}/share`, { method: "DELETE" }),
+  shares(cursor: string | undefined, signal?: AbortSignal) {
+    const params = new URLSearchParams({ limit: "200" });
+    if (cursor) params.set("cursor", cursor);
+    return json<Page<Share>>(`${v1}/shares?${params}`, { signal });
+  },
+  shared: (token: string) => json<Shared>(`${v1}/shared/${id(token)}`),
+
   invoke: (agent: string, body: Invocation, signal: AbortSignal) =>
     send(`${v1}/agents/${id(agent)}/invocations`, { method: "POST", body, signal, headers: { Accept: "text/event-stream" } }),
   join: (message: string, lastEventId: string | undefined, signal: AbortSignal) =>
@@ -33,6 +43,8 @@ export const api = {
   rate: (body: LogAssessment, key: string) =>
     json<Accepted>("/api/log_assessment", { method: "POST", body, headers: { "Idempotency-Key": key } }),
   feedback: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}`),
+  /** The caller's own, of one answer or of a conversation as a whole. */
+  ratings: (target: string) => json<Page<Feedback>>(`${v1}/feedback?${new URLSearchParams({ target })}`).then((page) => page.items),
   withdraw: (feedback: string) => json<Accepted>(`${v1}/feedback/${id(feedback)}`, { method: "DELETE" }),
   redeliver: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}/retry`, { method: "POST", body: {} }),
 };

@@ -26,6 +26,13 @@ export type TraceSummary = Schemas["Summary"];
 export type Invocation = Schemas["Invocation"];
 export type Approval = Schemas["Approval"];
 
+/** A link to a conversation, as its maker sees it: the token is told only when it is made. */
+export type Share = Schemas["ShareView"];
+export type NewShare = Schemas["ShareOutputBody"];
+/** A conversation as whoever has its link sees it. */
+export type Shared = Schemas["SharedView"];
+export type SharedMessage = Schemas["SharedMessage"];
+
 export type Feedback = Schemas["FeedbackView"];
 export type Delivery = Feedback["delivery"];
 /** What a dimension can be answered with; the description leaves it open, the dimension's type decides. */

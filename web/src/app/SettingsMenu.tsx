@@ -1,13 +1,13 @@
-import { Keyboard, Settings2 } from "lucide-react";
+import { Keyboard, Link2, Settings2 } from "lucide-react";
 import { languages, useT, type Language } from "../i18n";
 import { Menu, MenuChoice, MenuItem, MenuLine } from "../ui/menu";
 import { useApp } from "./context";
 import { useObservable } from "./observable";
 import type { Theme } from "./preferences";
 
-export function SettingsMenu({ onHelp }: { onHelp: () => void }) {
+export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?: () => void }) {
   const t = useT();
-  const { preferences } = useApp();
+  const { preferences, dialog } = useApp();
   const theme = useObservable(preferences.theme);
   const language = useObservable(preferences.language);
   return (
@@ -38,6 +38,9 @@ export function SettingsMenu({ onHelp }: { onHelp: () => void }) {
         options={Object.entries(languages).map(([value, { languageName }]) => ({ value, name: languageName }))}
       />
       <MenuLine />
+      <MenuItem icon={<Link2 size={15} />} onSelect={() => setTimeout(() => (onLeave?.(), dialog.set({ kind: "links" })))}>
+        {t.sharedLinks}
+      </MenuItem>
       <MenuItem icon={<Keyboard size={15} />} onSelect={() => setTimeout(onHelp)}>
         {t.shortcuts}
       </MenuItem>

@@ -1,22 +1,26 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Bot, ChevronDown, PanelLeft, SquarePen } from "lucide-react";
+import { Bot, ChevronDown, Ellipsis, PanelLeft, SquarePen, ThumbsUp } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { api } from "../api/client";
 import type { Agent } from "../api/types";
 import { ChatPage } from "../chat/ChatPage";
-import type { Session } from "../chat/session";
+import type { Chat, Session } from "../chat/session";
 import { branch } from "../chat/tree";
+import { ratingWanted } from "../feedback/ConversationRating";
 import { useT } from "../i18n";
 import { copyText } from "../markdown/Markdown";
 import { IconButton } from "../ui/controls";
-import { Menu, MenuChoice } from "../ui/menu";
+import { Menu, MenuChoice, MenuItem } from "../ui/menu";
 import { Modal } from "../ui/Modal";
 import { useApp } from "./context";
+import { ConversationItems } from "./ConversationMenu";
+import { Dialogs } from "./dialogs";
 import { useObservable } from "./observable";
 import { go, usePlace } from "./router";
 import { ShortcutSheet, useShortcuts } from "./shortcuts";
 import { Sidebar } from "./Sidebar";
 
+const SharePage = lazy(() => import("../share/SharePage"));
 const TracePage = lazy(() => import("../trace/TracePage"));
 
 const wide = matchMedia("(min-width: 768px)");
@@ -65,6 +69,13 @@ export function Shell() {
   });
 
   const sidebar = <Sidebar onNew={newChat} onHelp={() => setHelp(true)} onClose={isWide ? undefined : () => setDrawer(false)} />;
+  if (place.page === "share") {
+    return (
+      <Suspense fallback={<p className="p-6 text-quiet">{t.loading}</p>}>
+        <SharePage token={place.token} />
+      </Suspense>
+    );
+  }
   return (
     <div className="flex h-full">
       <a
@@ -90,6 +101,7 @@ export function Shell() {
           )
         )}
       </div>
+      <Dialogs />
       {help && <ShortcutSheet onClose={() => setHelp(false)} />}
     </div>
   );
@@ -146,14 +158,40 @@ function Chatting({ session, onMenu, onNew }: ChattingProps) {
             }}
           />
         )}
+        <span className="ms-auto" />
+        {chat.id && chat.load === "ready" && <ChatMenu chat={chat} />}
         {onMenu && (
-          <IconButton label={t.newChat} className="ms-auto" onClick={onNew}>
+          <IconButton label={t.newChat} onClick={onNew}>
             <SquarePen size={18} />
           </IconButton>
         )}
       </header>
       <ChatPage session={session} agents={all} agent={agent} />
     </>
+  );
+}
+
+/** What can be done with the conversation on the page. */
+function ChatMenu({ chat }: { chat: Chat }) {
+  const t = useT();
+  const rateable = chat.messages.some((message) => message.rateable);
+  const conversation = { id: chat.id ?? "", title: chat.title ?? "", agent_id: chat.agentId, created_at: "", updated_at: "" };
+  return (
+    <Menu
+      align="end"
+      trigger={
+        <IconButton label={t.optionsForThis}>
+          <Ellipsis size={18} />
+        </IconButton>
+      }
+    >
+      {rateable && (
+        <MenuItem icon={<ThumbsUp size={15} />} onSelect={() => setTimeout(() => ratingWanted.set(chat.id))}>
+          {t.rateConversation}
+        </MenuItem>
+      )}
+      <ConversationItems conversation={conversation} />
+    </Menu>
   );
 }
 

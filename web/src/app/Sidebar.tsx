@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Ellipsis, FileJson, FileText, Pencil, Plus, Search, Trash2, X } from "lucide-react";
+import { Ellipsis, Pencil, Plus, Search, X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
@@ -8,12 +8,11 @@ import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
 import { Logo } from "../ui/Logo";
 import { Menu, MenuItem } from "../ui/menu";
-import { exportConversation, type Format } from "../chat/export";
-import { graceful } from "./bin";
 import { useApp } from "./context";
+import { ConversationItems } from "./ConversationMenu";
 import { useObservable } from "./observable";
 import { groupByAge } from "./groups";
-import { go, linkTo, usePlace } from "./router";
+import { linkTo, usePlace } from "./router";
 import { SettingsMenu } from "./SettingsMenu";
 
 interface Props {
@@ -59,7 +58,7 @@ export function Sidebar({ onNew, onHelp, onClose }: Props) {
       </div>
       <List query={query} onOpen={onClose} />
       <div className="flex shrink-0 items-center border-t border-line px-3 py-2">
-        <SettingsMenu onHelp={onHelp} />
+        <SettingsMenu onHelp={onHelp} onLeave={onClose} />
       </div>
     </nav>
   );
@@ -114,7 +113,7 @@ function List({ query, onOpen }: { query: string; onOpen?: () => void }) {
 function Row({ conversation, query, onOpen }: { conversation: Conversation; query: string; onOpen?: () => void }) {
   const t = useT();
   const place = usePlace();
-  const { bin, notices, sessions } = useApp();
+  const { notices, sessions } = useApp();
   const queries = useQueryClient();
   const [renaming, setRenaming] = useState(false);
   const current = place.page === "chat" && place.conversation === conversation.id;
@@ -130,24 +129,6 @@ function Row({ conversation, query, onOpen }: { conversation: Conversation; quer
       notices.fail(failureOf(error));
     }
     await queries.invalidateQueries({ queryKey: ["conversations"] });
-  };
-  const remove = () => {
-    bin.put(conversation.id);
-    // The drawer is modal: what offers to undo would be behind it.
-    onOpen?.();
-    if (current) go({ page: "chat" });
-    const undo = () => {
-      if (bin.undo(conversation.id) && current) go({ page: "chat", conversation: conversation.id });
-    };
-    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo }, graceful);
-  };
-  const save = async (format: Format) => {
-    try {
-      const agents = await queries.ensureQueryData({ queryKey: ["agents"], queryFn: api.agents });
-      await exportConversation(conversation, format, { you: t.you, agent: (id) => agents.find((agent) => agent.id === id)?.name ?? t.answer });
-    } catch (error) {
-      notices.fail(failureOf(error));
-    }
   };
 
   if (renaming) return <Rename title={conversation.title} onDone={(changed) => void rename(changed)} />;
@@ -177,15 +158,7 @@ function Row({ conversation, query, onOpen }: { conversation: Conversation; quer
         <MenuItem icon={<Pencil size={15} />} onSelect={() => setTimeout(() => setRenaming(true))}>
           {t.rename}
         </MenuItem>
-        <MenuItem icon={<FileText size={15} />} onSelect={() => void save("markdown")}>
-          {t.exportMarkdown}
-        </MenuItem>
-        <MenuItem icon={<FileJson size={15} />} onSelect={() => void save("json")}>
-          {t.exportJson}
-        </MenuItem>
-        <MenuItem icon={<Trash2 size={15} />} danger onSelect={remove}>
-          {t.delete}
-        </MenuItem>
+        <ConversationItems conversation={conversation} onLeave={onOpen} />
       </Menu>
     </li>
   );

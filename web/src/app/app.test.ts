@@ -19,7 +19,7 @@ describe("groupByAge", () => {
 });
 
 describe("router", () => {
-  it.each(["/", "/c/a%2Fb", "/trace/msg-1"])("%s is a page and has its path", (path) => {
+  it.each(["/", "/c/a%2Fb", "/trace/msg-1", "/share/shr-a_-"])("%s is a page and has its path", (path) => {
     expect(pathOf(placeOf(path))).toBe(path);
   });
   it.each(["/c", "/c/a/b", "/elsewhere", "/trace/"])("%s is the new chat", (path) => {

@@ -3,6 +3,8 @@ import type { Sessions } from "../chat/sessions";
 import type { Ballots } from "../feedback/ballots";
 import type { Notices } from "../ui/notices";
 import type { Bin } from "./bin";
+import type { Dialog } from "./dialogs";
+import type { Observable } from "./observable";
 import type { Preferences } from "./preferences";
 
 /** What every part of the page may need; made once in main.tsx. */
@@ -12,6 +14,7 @@ export interface App {
   bin: Bin;
   notices: Notices;
   preferences: Preferences;
+  dialog: Observable<Dialog | undefined>;
 }
 
 export const AppContext = createContext<App | undefined>(undefined);

@@ -1,16 +1,18 @@
 import { Observable, useObservable } from "./observable";
 
 /** The pages there are. A conversation without an id is a new one. */
-export type Place = { page: "chat"; conversation?: string } | { page: "trace"; message: string };
+export type Place = { page: "chat"; conversation?: string } | { page: "trace"; message: string } | { page: "share"; token: string };
 
 export function placeOf(path: string): Place {
-  const [, page, id] = /^\/(c|trace)\/([^/]+)\/?$/.exec(path) ?? [];
+  const [, page, id] = /^\/(c|trace|share)\/([^/]+)\/?$/.exec(path) ?? [];
   if (page === "trace" && id) return { page: "trace", message: decode(id) };
+  if (page === "share" && id) return { page: "share", token: decode(id) };
   return page === "c" && id ? { page: "chat", conversation: decode(id) } : { page: "chat" };
 }
 
 export function pathOf(place: Place): string {
   if (place.page === "trace") return `/trace/${encodeURIComponent(place.message)}`;
+  if (place.page === "share") return `/share/${encodeURIComponent(place.token)}`;
   return place.conversation ? `/c/${encodeURIComponent(place.conversation)}` : "/";
 }
 

@@ -4,6 +4,7 @@ import { ApiError, failureOf } from "../api/http";
 import { useApp } from "../app/context";
 import { useObservable } from "../app/observable";
 import { go } from "../app/router";
+import { ConversationRating } from "../feedback/ConversationRating";
 import { useT } from "../i18n";
 import { Logo } from "../ui/Logo";
 import { Button } from "../ui/controls";
@@ -108,7 +109,7 @@ export function ChatPage({ session, agents, agent }: Props) {
           })}
         </Transcript>
       )}
-      <div className="mx-auto w-full max-w-column px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] sm:px-6">
+      <div className="mx-auto w-full max-w-column px-3 pb-[max(0.25rem,env(safe-area-inset-bottom))] sm:px-6">
         <Composer
           draftName={chat.id ?? "new"}
           agentName={agent?.name ?? ""}
@@ -117,9 +118,33 @@ export function ChatPage({ session, agents, agent }: Props) {
           onSend={ask}
           onStop={stop}
         />
-        <p className="mt-2 text-center text-xs text-quiet">{t.composerHint}</p>
+        <div className="mt-1 grid min-h-8 place-content-center pointer-coarse:min-h-11">
+          <BelowComposer chat={chat} agents={agents} last={steps.at(-1)?.message} />
+        </div>
       </div>
     </main>
+  );
+}
+
+/** The hint, or the question how the conversation was. */
+function BelowComposer({ chat, agents, last }: { chat: Chat; agents: Agent[]; last: Message | undefined }) {
+  const t = useT();
+  const hint = <p className="text-center text-xs text-quiet">{t.composerHint}</p>;
+  const dimension = dimensionsOf(agents.find((agent) => agent.id === last?.agent_id)).find(({ type }) => type === "boolean");
+  const answers = chat.messages.filter((message) => message.rateable).length;
+  if (!chat.id || !dimension || answers === 0) return hint;
+  return (
+    <ConversationRating
+      key={chat.id}
+      conversation={chat.id}
+      agentId={last?.agent_id}
+      dimension={dimension}
+      answers={answers}
+      activity={last?.id ?? ""}
+      busy={chat.running !== undefined}
+    >
+      {hint}
+    </ConversationRating>
   );
 }
 

@@ -46,6 +46,8 @@ export function Composer({ draftName, agentName, running, disabled, onSend, onSt
     if (!ready) return;
     const sent = text;
     change("");
+    // The pressed button goes away, and the focus with it. On touch it would open the keyboard again.
+    if (matchMedia("(pointer: fine)").matches) area.current?.focus();
     try {
       await onSend(sent.trim());
     } catch {

@@ -14,6 +14,8 @@ import { noVote, type VoteState } from "./machine";
 import { VoteForm } from "./VoteForm";
 
 interface Props {
+  /** What the pair is called; an answer's is the default. */
+  label?: string;
   traceId: string;
   agentId?: string;
   dimension: Dimension;
@@ -23,7 +25,7 @@ interface Props {
 }
 
 /** The two thumbs of one answer, and what follows a vote. */
-export function Thumbs({ traceId, agentId, dimension, details, feedback }: Props) {
+export function Thumbs({ label: name, traceId, agentId, dimension, details, feedback }: Props) {
   const t = useT();
   const { ballots, notices } = useApp();
   const ballot = ballots.get({ traceId, agentId, dimension: dimension.name }, feedback);
@@ -78,7 +80,7 @@ export function Thumbs({ traceId, agentId, dimension, details, feedback }: Props
     <>
       <Popover.Root open={open !== undefined} onOpenChange={(next) => !next && setOpen(undefined)}>
         <Popover.Anchor asChild>
-          <div role="group" aria-label={t.rateThisAnswer} className="flex">
+          <div role="group" aria-label={name ?? t.rateThisAnswer} className="flex">
             {thumb(true)}
             {thumb(false)}
           </div>

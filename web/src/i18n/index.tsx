@@ -37,6 +37,11 @@ export function dimensionName(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** A day as a person says it. */
+export function day(language: Language, time: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(time));
+}
+
 /** A duration as a person says it. */
 export function duration(t: Messages, language: Language, ms: number): string {
   const number = (value: number, digits: number) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);

@@ -1,0 +1,69 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { FileJson, FileText, Link2, Trash2 } from "lucide-react";
+import { api } from "../api/client";
+import { failureOf } from "../api/http";
+import type { Conversation } from "../api/types";
+import { exportConversation, type Format } from "../chat/export";
+import { useT } from "../i18n";
+import { MenuItem } from "../ui/menu";
+import { graceful } from "./bin";
+import { useApp } from "./context";
+import { go, here } from "./router";
+
+interface Props {
+  conversation: Conversation;
+  /** Before something opens or goes away: closes the drawer that the menu is in. */
+  onLeave?: () => void;
+}
+
+/** What can be done with a stored conversation, wherever its menu is. */
+export function ConversationItems({ conversation, onLeave }: Props) {
+  const t = useT();
+  const { bin, dialog, notices } = useApp();
+  const queries = useQueryClient();
+  const { id } = conversation;
+  const title = conversation.title || t.untitled;
+
+  const remove = () => {
+    const place = here();
+    const current = place.page === "chat" && place.conversation === id;
+    bin.put(id);
+    // The drawer is modal: what offers to undo would be behind it.
+    onLeave?.();
+    if (current) go({ page: "chat" });
+    const undo = () => {
+      if (bin.undo(id) && current) go({ page: "chat", conversation: id });
+    };
+    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo }, graceful);
+  };
+  const save = async (format: Format) => {
+    try {
+      const agents = await queries.ensureQueryData({ queryKey: ["agents"], queryFn: api.agents });
+      await exportConversation(conversation, format, { you: t.you, agent: (agent) => agents.find((other) => other.id === agent)?.name ?? t.answer });
+    } catch (error) {
+      notices.fail(failureOf(error));
+    }
+  };
+  const share = () => {
+    onLeave?.();
+    // After the menu has given the focus back.
+    setTimeout(() => dialog.set({ kind: "share", conversation: id, title }));
+  };
+
+  return (
+    <>
+      <MenuItem icon={<Link2 size={15} />} onSelect={share}>
+        {t.share}
+      </MenuItem>
+      <MenuItem icon={<FileText size={15} />} onSelect={() => void save("markdown")}>
+        {t.exportMarkdown}
+      </MenuItem>
+      <MenuItem icon={<FileJson size={15} />} onSelect={() => void save("json")}>
+        {t.exportJson}
+      </MenuItem>
+      <MenuItem icon={<Trash2 size={15} />} danger onSelect={remove}>
+        {t.delete}
+      </MenuItem>
+    </>
+  );
+}

@@ -1,0 +1,84 @@
+import { useQuery } from "@tanstack/react-query";
+import { X } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { api } from "../api/client";
+import type { Dimension } from "../api/types";
+import { Observable, useObservable } from "../app/observable";
+import { store, stored } from "../app/storage";
+import { useT } from "../i18n";
+import { IconButton } from "../ui/controls";
+import { Thumbs } from "./Thumbs";
+
+/** The conversation whose rating was asked for in its menu. */
+export const ratingWanted = new Observable<string | undefined>(undefined);
+
+/** The question is not asked before a conversation has gone on for so many answers, */
+const enoughAnswers = 2;
+/** and nothing has been asked or typed for so long. */
+const pauseMs = 90_000;
+
+interface Props {
+  conversation: string;
+  agentId: string | undefined;
+  dimension: Dimension;
+  /** How many of its answers can be rated. */
+  answers: number;
+  /** Changes with whatever the person does; the pause begins anew. */
+  activity: string;
+  busy: boolean;
+  /** What stands here when nothing is asked. */
+  children: React.ReactNode;
+}
+
+/**
+ * How was the conversation as a whole? Asked in one quiet line where otherwise
+ * the hint stands, once a conversation, after a pause; or when the person wants to.
+ */
+export function ConversationRating({ conversation, agentId, dimension, answers, activity, busy, children }: Props) {
+  const t = useT();
+  const asked = useObservable(ratingWanted) === conversation;
+  const [due, setDue] = useState(false);
+  const line = useRef<HTMLDivElement>(null);
+  const name = `asked.${conversation}`;
+  useEffect(() => {
+    if (due || busy || answers < enoughAnswers || stored(name)) return;
+    const timer = setInterval(() => {
+      const typed = document.querySelector<HTMLTextAreaElement>("#message")?.value;
+      if (!typed) setDue(true);
+    }, pauseMs);
+    return () => clearInterval(timer);
+    // Each activity begins the pause anew.
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies
+  }, [due, busy, answers, name, activity]);
+  const mine = useQuery({
+    queryKey: ["rating", conversation],
+    queryFn: () => api.ratings(conversation),
+    enabled: asked || due,
+    // What changes it is this page, and the ballot knows.
+    staleTime: Infinity,
+  });
+  const rated = mine.data?.some((entry) => entry.name === dimension.name && !entry.withdrawn) === true;
+  const shown = mine.isSuccess && (asked || (due && !rated));
+  useEffect(() => {
+    if (!shown) return;
+    store(name, "1");
+    // Only who asked for it is led to it.
+    if (asked) line.current?.querySelector("button")?.focus();
+  }, [shown, asked, name]);
+
+  if (!shown) return children;
+  const close = () => {
+    setDue(false);
+    if (asked) ratingWanted.set(undefined);
+    document.getElementById("message")?.focus();
+  };
+  return (
+    <div ref={line} role="group" aria-label={t.rateConversation} className="flex flex-wrap items-center justify-center gap-x-1 text-xs text-quiet">
+      <span className="pe-1">{t.howWasConversation}</span>
+      <Thumbs label={t.rateConversation} traceId={conversation} agentId={agentId} dimension={dimension} details={[]} feedback={mine.data} />
+      <IconButton label={t.dismiss} onClick={close}>
+        <X size={15} />
+      </IconButton>
+    </div>
+  );
+}
