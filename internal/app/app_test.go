@@ -10,12 +10,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/config"
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
+	"github.com/thumbprint-ai/thumbprint/internal/webapi"
 )
 
 // start runs a server on a free port with a data directory of its own; file is
@@ -289,6 +294,48 @@ agents:
 		if !strings.Contains(body, name) {
 			t.Errorf("metrics (%d) without %s", status, name)
 		}
+	}
+}
+
+// TestReadinessSaysHowLongRatingsWait: the oldest delivery, and no look for a trace
+// that may never come. It is trouble when an agent's trace would have been given up.
+func TestReadinessSaysHowLongRatingsWait(t *testing.T) {
+	t.Parallel()
+	s := start(t, "mlflow: {tracking_uri: \"http://127.0.0.1:1\"}\n")
+	waitsSince := func(kind string, age time.Duration) {
+		err := s.db.InTx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+			if err := s.jobs.EnqueueTx(ctx, tx, kind, "somebody's", time.Now().Add(time.Minute)); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, `UPDATE jobs SET created_at = $1 WHERE kind = $2`, sqldb.Micros(time.Now().Add(-age)), kind)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func() webapi.Readiness {
+		s.ready.at = time.Time{}
+		is, err := s.isReady(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	waitsSince("late_trace", 11*time.Hour)
+	if is := look(); is.Waiting != 0 || is.Oldest != 0 {
+		t.Errorf("a look for a late trace counts: %+v", is)
+	}
+	waitsSince(feedback.DeliverJob, 14*time.Minute)
+	if is := look(); is.Waiting != 1 || is.Oldest.Round(time.Minute) != 14*time.Minute || slices.Contains(is.Degraded, "deliveries") {
+		t.Errorf("a rating that waits: %+v", is)
+	}
+	waitsSince(feedback.DeliverJob, time.Hour)
+	if is := look(); !slices.Contains(is.Degraded, "deliveries") {
+		t.Errorf("a rating that waits for an hour is no trouble: %+v", is)
+	}
+	if _, _, body := call(t, s, "GET", "/metrics", ""); !strings.Contains(body, "thumbprint_jobs_oldest_seconds 36") {
+		t.Error("the metric does not know of it")
 	}
 }
 

@@ -97,7 +97,7 @@ func (p *program) root() *cobra.Command {
 	all.StringVar(&p.flags.Data, "data", "", "`DIR` for all files (default thumbprint-data)")
 	all.StringVar(&p.flags.Storage, "storage", "", "database `URL`, sqlite:PATH or postgres://… (default sqlite:thumbprint.db)")
 	root.Flags().AddFlagSet(serve.Flags())
-	root.AddCommand(serve, p.checkCommand(), p.backupCommand(), p.tracesCommand(), p.tokenCommand(), p.versionCommand())
+	root.AddCommand(serve, p.checkCommand(), p.backupCommand(), p.exportCommand(), p.tracesCommand(), p.tokenCommand(), p.versionCommand())
 	return root
 }
 
@@ -106,7 +106,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usagef("unknown command %q; there are serve, check, backup, traces, token and version", args[0])
+	return usagef("unknown command %q; there are serve, check, backup, export, traces, token and version", args[0])
 }
 
 func (p *program) versionCommand() *cobra.Command {

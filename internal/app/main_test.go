@@ -40,9 +40,9 @@ func TestWhatDoesNotStart(t *testing.T) {
 		code int
 		says string
 	}{
-		{"unknown command", []string{"sevre"}, nil, 2, `thumbprint: unknown command "sevre"; there are serve, check, backup, traces, token and version; see --help`},
+		{"unknown command", []string{"sevre"}, nil, 2, `thumbprint: unknown command "sevre"; there are serve, check, backup, export, traces, token and version; see --help`},
 		{"unknown flag", []string{"serve", "--port", "1"}, nil, 2, "thumbprint: unknown flag: --port; see --help"},
-		{"stray word", []string{"serve", "now"}, nil, 2, `thumbprint: unknown command "now"; there are serve, check, backup, traces, token and version; see --help`},
+		{"stray word", []string{"serve", "now"}, nil, 2, `thumbprint: unknown command "now"; there are serve, check, backup, export, traces, token and version; see --help`},
 		{"no such config", []string{"serve", "--config", filepath.Join(dir, "gone.yaml")}, nil, 2, "cannot read the configuration: open " + filepath.Join(dir, "gone.yaml") + ": no such file or directory"},
 		{"bad config", []string{"--config", write("bad.yaml", "server:\n  adr: x\n")}, nil, 2, filepath.Join(dir, "bad.yaml") + `:2: unknown key "adr"`},
 		{"bad config of check", []string{"check", "--config", write("bad2.yaml", "agent: x\n")}, nil, 2, filepath.Join(dir, "bad2.yaml") + `:1: unknown key "agent"`},
@@ -53,6 +53,9 @@ func TestWhatDoesNotStart(t *testing.T) {
 		{"data directory in use", []string{"--addr", "127.0.0.1:0", "--data", running}, nil, 1, "thumbprint: the database " + filepath.Join(running, "thumbprint.db") + " is in use by another thumbprint"},
 		{"not a database", []string{"--addr", "127.0.0.1:0", "--storage", "sqlite:" + write("text.db", "this is no database, and long enough to be sure of it")}, nil, 1, "thumbprint: cannot use the storage: open SQLite database "},
 		{"database that does not answer", []string{"--addr", "127.0.0.1:0", "--storage", "postgres://u:canary@127.0.0.1:1/x"}, nil, 1, "thumbprint: cannot use the storage: open PostgreSQL database postgres://u:xxxxx@127.0.0.1:1/x"},
+		{"export of nothing we have", []string{"export", "everything", "--data", dir}, nil, 2, `thumbprint: unknown word "everything"; there is export feedback; see --help`},
+		{"export in another format", []string{"export", "feedback", "--format", "xlsx", "--data", dir}, nil, 2, `thumbprint: The format is csv or jsonl, not "xlsx"; see --help`},
+		{"export since nobody knows when", []string{"export", "feedback", "--since", "yesterday", "--data", dir}, nil, 2, `thumbprint: --since "yesterday" is not a time such as 2026-11-27 or 2026-11-27T14:00:00Z; see --help`},
 		{"token without a scope", []string{"token", "create", "x", "--data", dir}, nil, 2, "thumbprint: A token needs at least one scope of "},
 		{"token that is not there", []string{"token", "revoke", "x", "--data", dir}, nil, 1, `thumbprint: There is no token named "x" that is still good.`},
 	} {

@@ -3,7 +3,9 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
@@ -54,7 +56,7 @@ func (e *Engine) tooEarly(ctx context.Context, f feedback.Feedback, l link.Link)
 		return outbox.Retry(time.Second, false, "our own store cannot be read: "+err.Error())
 	}
 	if failed {
-		return e.failed(f, "MLflow does not take the trace of this answer.")
+		return e.failed(f, "MLflow does not take the trace of this answer.", "")
 	}
 	// The trace's own job hastens us when it is done; this is for the case that
 	// it was done while we looked.
@@ -92,6 +94,8 @@ const (
 	reasonDown    = "MLflow cannot be reached at the moment."
 	reasonNoTrace = "The trace of this answer is not in MLflow yet."
 
+	reasonSettings = "MLflow does not let this server write; an administrator must mend its settings."
+
 	reasonNoExperiment = "The experiment of this agent cannot be used; an administrator must look after it in MLflow."
 )
 
@@ -112,10 +116,7 @@ const (
 // ends by itself, and failed, which needs a person.
 func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feedback, began time.Time, err error) outbox.Outcome {
 	var api *mlflow.APIError
-	code := ""
-	if errors.As(err, &api) {
-		code = api.Code
-	}
+	_ = errors.As(err, &api)
 	log := e.log.With("feedback", f.ID, "client_request_id", f.Answer, "err", err)
 	var own *ownStoreError
 	switch {
@@ -127,34 +128,36 @@ func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feed
 	case !errors.Is(err, mlflow.ErrUnavailable) && ctx.Err() == nil:
 	case !e.circuit.answeredSince(began):
 		log.Warn("feedback waits: MLflow is unavailable")
-		return unsure(e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, e.circuit.failure(retryAfter(api))))
+		wait := e.circuit.failure(retryAfter(api))
+		return unsure(e.noted(outbox.Retry(wait, false, reasonDown), f, feedback.Note{State: feedback.WaitingForMLflow, Reason: reasonDown, Heard: heard(err)}))
 	default: // it answers others meanwhile: only this one hangs, and must not hold up the rest
-		return unsure(e.again(j, f, log, code, err))
+		return unsure(e.again(j, f, log, err))
 	}
 	e.circuit.success() // it answered
 	switch {
 	case errors.Is(err, mlflow.ErrUnauthenticated), errors.Is(err, mlflow.ErrPermission), errors.Is(err, mlflow.ErrUnsupported):
 		log.Error("feedback waits: MLflow does not let us write; mend its address or credentials")
-		return e.waitingFor(f, feedback.WaitingForMLflow, "MLflow does not let this server write; an administrator must mend its settings.", settingsPause)
+		return e.noted(outbox.Retry(settingsPause, false, reasonSettings), f, feedback.Note{State: feedback.WaitingForMLflow, Reason: reasonSettings, Heard: heard(err)})
 	case errors.Is(err, mlflow.ErrNotFound):
 		log.Error("feedback failed: its trace is gone")
-		return e.failed(f, "The trace of this answer is not in MLflow any more.")
+		return e.failed(f, "The trace of this answer is not in MLflow any more.", heard(err))
 	case errors.Is(err, mlflow.ErrInvalid):
 		log.Error("feedback failed: MLflow refuses it")
-		return e.failed(f, "MLflow refuses this feedback"+inParentheses(code)+".")
+		return e.failed(f, "MLflow refuses this feedback"+inParentheses(codeOf(err))+".", heard(err))
 	}
-	return e.again(j, f, log, code, err)
+	return e.again(j, f, log, err)
 }
 
 // again tries once more, later each time, until it has been tried often enough.
-func (e *Engine) again(j outbox.Job, f feedback.Feedback, log *slog.Logger, code string, err error) outbox.Outcome {
+func (e *Engine) again(j outbox.Job, f feedback.Feedback, log *slog.Logger, err error) outbox.Outcome {
 	if j.Attempts+1 >= maxAttempts {
 		log.Error("feedback failed: MLflow failed on it too often")
-		return e.failed(f, "MLflow fails on this feedback"+inParentheses(code)+".")
+		return e.failed(f, "MLflow fails on this feedback"+inParentheses(codeOf(err))+".", heard(err))
 	}
 	log.Warn("MLflow failed on a feedback; it is tried again")
 	pause := jitter(min(longestPause, firstPause<<min(j.Attempts, 10)))
-	return e.noted(outbox.Retry(pause, true, err.Error()), f, feedback.Note{State: feedback.WaitingForMLflow, Reason: "MLflow failed on it; it is tried again."})
+	return e.noted(outbox.Retry(pause, true, err.Error()), f, feedback.Note{
+		State: feedback.WaitingForMLflow, Reason: "MLflow failed on it; it is tried again.", Heard: heard(err), Failures: j.Attempts + 1})
 }
 
 // unsure marks that a request may take effect after we gave up waiting for it.
@@ -168,6 +171,29 @@ func retryAfter(api *mlflow.APIError) time.Duration {
 		return 0
 	}
 	return api.RetryAfter
+}
+
+// heard is what MLflow answered, for the history: without its message, which may
+// name what is not the rater's to know.
+func heard(err error) string {
+	var api *mlflow.APIError
+	switch {
+	case errors.As(err, &api):
+		return strings.TrimSpace(fmt.Sprint(api.StatusCode, " ", api.Code))
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.Is(err, mlflow.ErrUnavailable):
+		return "no answer"
+	}
+	return ""
+}
+
+func codeOf(err error) string {
+	var api *mlflow.APIError
+	if errors.As(err, &api) {
+		return api.Code
+	}
+	return ""
 }
 
 func inParentheses(s string) string {
@@ -185,20 +211,17 @@ func (e *Engine) waitingFor(f feedback.Feedback, state, reason string, wait time
 	return e.noted(outbox.Retry(wait, false, reason), f, feedback.Note{State: state, Reason: reason})
 }
 
-func (e *Engine) failed(f feedback.Feedback, reason string) outbox.Outcome {
-	return e.noted(outbox.Fail(reason), f, feedback.Note{State: feedback.Failed, Reason: reason})
+func (e *Engine) failed(f feedback.Feedback, reason, heard string) outbox.Outcome {
+	return e.noted(outbox.Fail(reason), f, feedback.Note{State: feedback.Failed, Reason: reason, Heard: heard})
 }
 
-// noted keeps the state with the job's settlement and tells those that wait. A
-// state that is noted already is not written again, and what is delivered and
-// only looked at once more does not wait for anything.
+// noted keeps the state with the job's settlement and tells those that wait. What
+// is noted already is not written again, and what is delivered and only looked at
+// once more does not wait for anything.
 func (e *Engine) noted(o outbox.Outcome, f feedback.Feedback, n feedback.Note) outbox.Outcome {
 	waits := n.State == feedback.WaitingForTrace || n.State == feedback.WaitingForMLflow
-	known := n.State == f.Delivery && n.Reason == f.DeliveryReason || waits && f.Current()
-	if n.State == feedback.Delivered || !known {
-		o.Commit = func(ctx context.Context, tx *sqldb.Tx) error {
-			return e.feedback.NoteTx(ctx, tx, f.ID, f.Version, n)
-		}
+	if !n.SaysNothingNew(f) && !(waits && f.Current()) {
+		o.Commit = func(ctx context.Context, tx *sqldb.Tx) error { return e.feedback.NoteTx(ctx, tx, f, n) }
 	}
 	o.After = func() { e.attempted(f.ID) }
 	return o

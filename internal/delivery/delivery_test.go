@@ -178,6 +178,7 @@ func TestTheSameAgainChangesNothing(t *testing.T) {
 		first := w.rate(turn.ClientRequestID, `true`, withComment("nice"))
 		w.net.requests()
 		again := w.rate(turn.ClientRequestID, ` true `, withComment("nice"))
+		first.History = nil // what was read alone has it
 		if d := cmp.Diff(first, again); d != "" {
 			t.Errorf("the same rating again (-first +again):\n%s", d)
 		}

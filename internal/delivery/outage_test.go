@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 )
@@ -99,6 +102,80 @@ func TestATraceThatMLflowRefusesFailsItsRatings(t *testing.T) {
 		w.settle(5 * time.Minute)
 		if a := w.theAssessment(w.link(turn.ClientRequestID).TraceID); a.Value != false {
 			t.Errorf("after the retry: %+v", a)
+		}
+	})
+}
+
+// TestAllThatFailedIsTriedAgain: one person's own, or everybody's with the traces
+// that nobody has rated, each once.
+func TestAllThatFailedIsTriedAgain(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		w.net.refuse(func(r *http.Request) bool { return r.URL.Path == "/api/3.0/mlflow/traces" })
+		turn, unrated := w.answer(), w.answer()
+		const people = 450 // more than one transaction's
+		for i := range people {
+			w.rate(turn.ClientRequestID, `true`, from(i), async)
+		}
+		time.Sleep(10 * time.Minute)
+		failed := func() int {
+			st, err := w.jobs.Stats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return st.Failed
+		}
+		if n := failed(); n != people+2 {
+			t.Fatalf("%d jobs have failed, want %d ratings and 2 traces", n, people)
+		}
+		if n, err := w.engine.RetryAll(t.Context(), "somebody else", false); err != nil || n != 0 || failed() != people+2 {
+			t.Errorf("somebody else's: %d, %v", n, err)
+		}
+		w.net.refuse(nil)
+		if n, err := w.engine.RetryAll(t.Context(), "local", false); err != nil || n != people || failed() != 1 {
+			t.Errorf("one's own: %d, %v; %d are still failed", n, err, failed())
+		}
+		if n, err := w.engine.RetryAll(t.Context(), "", true); err != nil || n != 0 || failed() != 0 {
+			t.Errorf("everybody's: %d, %v; %d are still failed", n, err, failed())
+		}
+		w.settle(5 * time.Minute)
+		if got := w.assessments(w.link(turn.ClientRequestID).TraceID); len(got) != people {
+			t.Errorf("%d assessments, want %d", len(got), people)
+		}
+		if l := w.link(unrated.ClientRequestID); l.RecordedAt.IsZero() {
+			t.Error("the trace that nobody has rated was not tried again")
+		}
+	})
+}
+
+// TestWhatCameBackIsInTheHistory, and nothing of MLflow's own text.
+func TestWhatCameBackIsInTheHistory(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		turn := w.answer()
+		w.settle(time.Minute)
+		w.net.down()
+		f := w.rate(turn.ClientRequestID, `true`)
+		time.Sleep(time.Minute)
+		w.net.up()
+		w.net.refuse(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/assessments") })
+		time.Sleep(time.Minute)
+		w.net.refuse(nil)
+		if _, err := w.engine.Retry(t.Context(), "local", f.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(time.Minute)
+		got, err := w.votes.Get(t.Context(), "local", f.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, a := range got.History {
+			lines = append(lines, a.State+": "+a.Heard)
+		}
+		if d := cmp.Diff([]string{"waiting_for_mlflow: no answer", "failed: 400 INVALID_PARAMETER_VALUE", "delivered: "}, lines); d != "" {
+			t.Errorf("history (-want +got):\n%s", d)
+		}
+		if _, err := w.engine.Retry(t.Context(), "somebody else", f.ID); !errs.Is(err, errs.NotFound) {
+			t.Errorf("somebody else's retry: %v", err)
 		}
 	})
 }

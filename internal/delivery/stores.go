@@ -24,9 +24,10 @@ type (
 		PutAll(ctx context.Context, ws []feedback.Write, refused []error, k feedback.Key) ([]feedback.Result, error)
 		Get(ctx context.Context, actor, id string) (feedback.Feedback, error)
 		Withdraw(ctx context.Context, actor, id string, ifVersion *int64) (feedback.Feedback, error)
-		Retry(ctx context.Context, actor, id string) (feedback.Feedback, error)
+		List(ctx context.Context, q feedback.Query) (out []feedback.Feedback, next string, err error)
+		RetryTx(ctx context.Context, tx *sqldb.Tx, id string) (failed bool, err error)
 		ForDelivery(ctx context.Context, id string) (feedback.Feedback, error)
-		NoteTx(ctx context.Context, tx *sqldb.Tx, id string, version int64, n feedback.Note) error
+		NoteTx(ctx context.Context, tx *sqldb.Tx, f feedback.Feedback, n feedback.Note) error
 		WaitingForTx(ctx context.Context, tx *sqldb.Tx, answer string) ([]string, error)
 		WaitingAnswers(ctx context.Context, after string, n int) ([]string, error)
 	}
@@ -46,6 +47,8 @@ type (
 	JobStore interface {
 		EnqueueTx(ctx context.Context, tx *sqldb.Tx, kind, key string, notBefore time.Time) error
 		HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ...string) error
+		RetryTx(ctx context.Context, tx *sqldb.Tx, kind, key string) error
+		RetryAllTx(ctx context.Context, tx *sqldb.Tx, kind string) error
 		Failed(ctx context.Context, kind, key string) (bool, error)
 		Wake()
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/requestid"
-	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
@@ -98,7 +97,7 @@ func (e *Engine) wish(l link.Link, r Rater, q Request) (feedback.Write, error) {
 	return feedback.Write{
 		Target: targetOf(l, q), Answer: l.ClientRequestID, Kind: q.Kind, Name: q.Name, Actor: r.Actor, SourceID: r.source(q.SourceID),
 		Value: q.Value, Rationale: q.Rationale, Reasons: q.Reasons, Metadata: q.Metadata,
-		ConversationID: l.ConversationID, IfVersion: q.IfVersion,
+		ConversationID: l.ConversationID, AgentID: l.AgentID, AgentVersion: l.AgentVersion, IfVersion: q.IfVersion,
 	}, nil
 }
 
@@ -308,26 +307,4 @@ func (e *Engine) Withdraw(ctx context.Context, actor, id string, ifVersion *int6
 		return f, err
 	}
 	return e.Await(ctx, f), nil
-}
-
-// Retry asks for another try at a failed delivery, and at the recording of the
-// trace that it needs.
-func (e *Engine) Retry(ctx context.Context, actor, id string) (feedback.Feedback, error) {
-	f, err := e.feedback.Get(ctx, actor, id)
-	if err != nil {
-		return f, err
-	}
-	l, err := e.links.Get(ctx, f.Answer)
-	if err != nil {
-		return f, err
-	}
-	if l.TraceBy == link.ByGateway && !l.EndedAt.IsZero() && l.RecordedAt.IsZero() {
-		err := e.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-			return e.jobs.EnqueueTx(ctx, tx, link.RecordJob, l.ClientRequestID, time.Now())
-		})
-		if err != nil {
-			return f, errs.Wrap(err, errs.Unavailable, "The change could not be stored; please send it again.").WithRetryAfter(2 * time.Second)
-		}
-	}
-	return e.feedback.Retry(ctx, actor, id)
 }

@@ -53,7 +53,7 @@ func TestFailEveryStoreCall(t *testing.T) {
 		},
 		"note": func(ctx context.Context, b *book, f feedback.Feedback) error {
 			return b.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-				return b.NoteTx(ctx, tx, f.ID, f.Version, feedback.Note{State: feedback.Delivered, TraceID: "tr-1", AssessmentID: "a-1"})
+				return b.NoteTx(ctx, tx, f, feedback.Note{State: feedback.Delivered, TraceID: "tr-1", AssessmentID: "a-1"})
 			})
 		},
 	} {

@@ -57,6 +57,9 @@ type Feedback struct {
 	TraceID          string // where it was delivered to
 	AssessmentID     string
 	ConversationID   string
+	AgentID          string // whose answer it is; as it was when first given, like the next
+	AgentVersion     string
+	History          []Attempt // of its deliveries; nil unless it was read alone
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 }

@@ -31,6 +31,8 @@ type Write struct {
 	Reasons        []string
 	Metadata       map[string]string
 	ConversationID string
+	AgentID        string // only the first write of a key decides it, like the next
+	AgentVersion   string
 	// IfVersion, when not nil, refuses the write unless the stored version is
 	// this one (0 = there is none yet).
 	IfVersion *int64
@@ -176,7 +178,8 @@ func (s *Store) putTx(ctx context.Context, tx *sqldb.Tx, w Write) (Feedback, err
 	}
 	f := old.changed(w, time.Now())
 	if isNew {
-		f.ID, f.Answer, f.CreatedAt = newID(), w.Answer, f.UpdatedAt
+		f.ID, f.CreatedAt = newID(), f.UpdatedAt
+		f.Answer, f.AgentID, f.AgentVersion = w.Answer, w.AgentID, w.AgentVersion
 	}
 	if err := s.saveTx(ctx, tx, f); err != nil {
 		return Feedback{}, err
@@ -223,18 +226,6 @@ func (s *Store) Withdraw(ctx context.Context, actor, id string, ifVersion *int64
 		f = old.nextVersion(time.Now())
 		f.Withdrawn = true
 		f.Rationale, f.Reasons = "", nil // what was said is taken back with the vote
-		return f, nil
-	})
-	return f, err
-}
-
-// Retry asks for another try at a failed delivery.
-func (s *Store) Retry(ctx context.Context, actor, id string) (f Feedback, err error) {
-	err = s.changeTx(ctx, actor, id, func(old Feedback) (Feedback, error) {
-		if f = old; old.Delivery != Failed {
-			return old, errUnchanged
-		}
-		f.Delivery, f.DeliveryReason = WaitingForMLflow, ""
 		return f, nil
 	})
 	return f, err

@@ -62,10 +62,22 @@ func (b *book) deliver(f feedback.Feedback, traceID string) {
 
 func (b *book) note(f feedback.Feedback, n feedback.Note) {
 	b.t.Helper()
-	err := b.db.InTx(b.t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return b.NoteTx(ctx, tx, f.ID, f.Version, n) })
+	err := b.db.InTx(b.t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return b.NoteTx(ctx, tx, f, n) })
 	if err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+func (b *book) retry(f feedback.Feedback) (failed bool) {
+	b.t.Helper()
+	err := b.db.InTx(b.t.Context(), func(ctx context.Context, tx *sqldb.Tx) (err error) {
+		failed, err = b.RetryTx(ctx, tx, f.ID)
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return failed
 }
 
 func (b *book) get(f feedback.Feedback) feedback.Feedback {
@@ -214,8 +226,7 @@ func TestNobodySeesOrChangesAnothersFeedback(t *testing.T) {
 		f := b.put(write(`true`))
 		_, get := b.Get(t.Context(), "bob", f.ID)
 		_, withdraw := b.Withdraw(t.Context(), "bob", f.ID, nil)
-		_, retry := b.Retry(t.Context(), "bob", f.ID)
-		for what, err := range map[string]error{"get": get, "withdraw": withdraw, "retry": retry} {
+		for what, err := range map[string]error{"get": get, "withdraw": withdraw} {
 			if !errs.Is(err, errs.NotFound) {
 				t.Errorf("%s: %v, want not found", what, err)
 			}
@@ -236,9 +247,13 @@ func TestRetryAndSameAgainWakeAFailedDelivery(t *testing.T) {
 	each(t, func(t *testing.T, b *book) {
 		f := b.put(write(`true`))
 		b.note(f, feedback.Note{State: feedback.Failed, Reason: "its trace is gone"})
-		got, err := b.Retry(t.Context(), "ann", f.ID)
-		if err != nil || got.Delivery != feedback.WaitingForMLflow || got.DeliveryReason != "" || got.Version != 1 {
-			t.Errorf("retried: %+v, %v", got, err)
+		for _, want := range []bool{true, false} {
+			if failed := b.retry(f); failed != want {
+				t.Errorf("had it failed? %v, want %v", failed, want)
+			}
+			if got := b.get(f); got.Delivery != feedback.WaitingForMLflow || got.DeliveryReason != "" || got.Version != 1 {
+				t.Errorf("retried: %+v", got)
+			}
 		}
 		b.note(f, feedback.Note{State: feedback.Failed, Reason: "its trace is gone"})
 		if again := b.put(write(`true`)); again.Delivery == feedback.Failed {
@@ -303,7 +318,7 @@ func TestListIsPagedAndFiltered(t *testing.T) {
 	each(t, func(t *testing.T, b *book) {
 		for i := range 7 {
 			f := b.put(write(`true`, func(w *feedback.Write) {
-				w.Target, w.ConversationID = fmt.Sprint("req-", i), fmt.Sprint("conv-", i%2)
+				w.Target, w.ConversationID, w.AgentID = fmt.Sprint("req-", i), fmt.Sprint("conv-", i%2), fmt.Sprint("a", i)
 			}))
 			if i == 3 {
 				b.deliver(f, "tr-3")
@@ -340,6 +355,8 @@ func TestListIsPagedAndFiltered(t *testing.T) {
 			{"of an answer", feedback.Query{Target: "req-4"}, []string{"req-4"}},
 			{"delivered", feedback.Query{Delivery: feedback.Delivered}, []string{"req-3"}},
 			{"of another name", feedback.Query{Name: "x"}, nil},
+			{"of an agent", feedback.Query{AgentID: "a2"}, []string{"req-2"}},
+			{"of a kind", feedback.Query{Kind: feedback.KindExpectation}, nil},
 			{"of the past", feedback.Query{Until: time.Now().Add(-time.Hour)}, nil},
 		} {
 			if d := cmp.Diff(tc.want, targets(tc.q)); d != "" {

@@ -20,6 +20,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
@@ -114,6 +115,26 @@ func (s *Store) HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ..
 		if err != nil {
 			return fmt.Errorf("hasten %s %s: %w", kind, key, err)
 		}
+	}
+	return nil
+}
+
+// RetryTx makes the job due now, if it was given up; otherwise it changes nothing.
+// Call Wake once the transaction is committed.
+func (s *Store) RetryTx(ctx context.Context, tx *sqldb.Tx, kind, key string) error {
+	return s.retryTx(ctx, tx, `kind = $2 AND key = $3`, kind, key)
+}
+
+// RetryAllTx is RetryTx for all jobs of the kind.
+func (s *Store) RetryAllTx(ctx context.Context, tx *sqldb.Tx, kind string) error {
+	return s.retryTx(ctx, tx, `kind = $2`, kind)
+}
+
+func (s *Store) retryTx(ctx context.Context, tx *sqldb.Tx, which string, args ...any) error {
+	_, err := tx.Exec(ctx, `UPDATE jobs SET version = version + 1, failed = FALSE, not_before = $1, attempts = 0, last_error = ''
+		WHERE failed AND `+which, append([]any{sqldb.Micros(s.now())}, args...)...)
+	if err != nil {
+		return fmt.Errorf("retry failed jobs: %w", err)
 	}
 	return nil
 }
@@ -269,12 +290,20 @@ type Stats struct {
 	Oldest    time.Time // when the oldest pending job was enqueued; zero when there is none
 }
 
-// Stats counts the jobs.
-func (s *Store) Stats(ctx context.Context) (st Stats, err error) {
+// Stats counts the jobs of the kinds, of all when none is given.
+func (s *Store) Stats(ctx context.Context, kinds ...string) (st Stats, err error) {
+	where, args := "", make([]any, len(kinds))
+	for i, kind := range kinds {
+		where += fmt.Sprintf(" OR kind = $%d", i+1)
+		args[i] = kind
+	}
+	if where != "" {
+		where = " WHERE " + strings.TrimPrefix(where, " OR ")
+	}
 	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var oldest sql.NullInt64
 		err := tx.QueryRow(ctx, `SELECT COUNT(*) FILTER (WHERE NOT failed AND verify <> 1), COUNT(*) FILTER (WHERE NOT failed AND verify = 1),
-			COUNT(*) FILTER (WHERE failed), MIN(created_at) FILTER (WHERE NOT failed AND verify <> 1) FROM jobs`).
+			COUNT(*) FILTER (WHERE failed), MIN(created_at) FILTER (WHERE NOT failed AND verify <> 1) FROM jobs`+where, args...).
 			Scan(&st.Pending, &st.Verifying, &st.Failed, &oldest)
 		st.Oldest = sqldb.Time(oldest.Int64)
 		return err

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
@@ -22,6 +21,8 @@ import (
 type feedbackView struct {
 	ID             string    `json:"id"`
 	Target         string    `json:"target" doc:"The answer's client_request_id, or the conversation's id."`
+	AgentID        string    `json:"agent_id,omitempty"`
+	AgentVersion   string    `json:"agent_version,omitempty"`
 	Kind           string    `json:"kind" enum:"feedback,expectation"`
 	Name           string    `json:"name"`
 	Value          anyValue  `json:"value"`
@@ -36,10 +37,22 @@ type feedbackView struct {
 	Withdrawn      bool      `json:"withdrawn"`
 	CreatedAt      timestamp `json:"created_at"`
 	UpdatedAt      timestamp `json:"updated_at"`
+
+	History []attemptView `json:"history,omitempty" nullable:"false" doc:"What became of its deliveries, the newest last: the last 20 changes. Only where one feedback is read."`
+}
+
+// attemptView is one change of how the delivery stands.
+type attemptView struct {
+	At       timestamp `json:"at"`
+	Version  int64     `json:"version" doc:"The version of the feedback that was to be delivered."`
+	Delivery string    `json:"delivery" enum:"delivered,waiting_for_trace,waiting_for_mlflow,failed"`
+	Reason   string    `json:"reason,omitempty"`
+	Answer   string    `json:"answer,omitempty" doc:"What MLflow answered: status and code, or that it did not."`
+	Failures int       `json:"failures,omitempty" doc:"How often MLflow has failed on it so far."`
 }
 
 func viewFeedback(f feedback.Feedback) feedbackView {
-	return feedbackView{ID: f.ID, Target: f.Target, Kind: f.Kind, Name: f.Name, Value: anyValue(f.Value), Rationale: f.Rationale,
+	return feedbackView{ID: f.ID, Target: f.Target, AgentID: f.AgentID, AgentVersion: f.AgentVersion, Kind: f.Kind, Name: f.Name, Value: anyValue(f.Value), Rationale: f.Rationale,
 		Reasons: f.Reasons, SourceID: f.SourceID, Version: f.Version, Delivery: f.Delivery, DeliveryReason: f.DeliveryReason,
 		TraceID: f.TraceID, AssessmentID: f.AssessmentID, Withdrawn: f.Withdrawn,
 		CreatedAt: timestamp(f.CreatedAt), UpdatedAt: timestamp(f.UpdatedAt)}
@@ -231,66 +244,4 @@ func (c Conditions) async() bool {
 	return slices.ContainsFunc(strings.Split(c.Prefer, ","), func(p string) bool {
 		return strings.EqualFold(strings.TrimSpace(p), "respond-async")
 	})
-}
-
-type listFeedbackInput struct {
-	ConversationID string    `query:"conversation_id"`
-	Target         string    `query:"target" doc:"An answer's client_request_id."`
-	Name           string    `query:"name"`
-	Delivery       string    `query:"delivery" enum:"delivered,waiting_for_trace,waiting_for_mlflow,failed"`
-	Withdrawn      bool      `query:"withdrawn" doc:"The withdrawn too."`
-	Since          time.Time `query:"since"`
-	Until          time.Time `query:"until"`
-	Limit          int       `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor         string    `query:"cursor"`
-}
-
-func (s *API) listFeedback(ctx context.Context, in *listFeedbackInput) (*page[feedbackView], error) {
-	found, next, err := s.Feedback.List(ctx, feedback.Query{Actor: actor(ctx), ConversationID: in.ConversationID, Target: in.Target,
-		Name: in.Name, Delivery: in.Delivery, Withdrawn: in.Withdrawn, Since: in.Since, Until: in.Until, Limit: in.Limit, Cursor: in.Cursor})
-	if err != nil {
-		return nil, err
-	}
-	var out []feedbackView
-	for _, f := range found {
-		out = append(out, viewFeedback(f))
-	}
-	return newPage(out, next), nil
-}
-
-type feedbackInput struct {
-	ID string `path:"id"`
-}
-
-func (s *API) getFeedback(ctx context.Context, in *feedbackInput) (*feedbackOutput, error) {
-	f, err := s.Feedback.Get(ctx, actor(ctx), in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return newFeedbackOutput(f), nil
-}
-
-type withdrawInput struct {
-	Conditions
-	ID string `path:"id"`
-}
-
-func (s *API) withdrawFeedback(ctx context.Context, in *withdrawInput) (*accepted, error) {
-	version, err := in.version()
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.Delivery.Withdraw(ctx, actor(ctx), in.ID, version, in.async())
-	if err != nil {
-		return nil, err
-	}
-	return newAccepted(f), nil
-}
-
-func (s *API) retryFeedback(ctx context.Context, in *feedbackInput) (*feedbackOutput, error) {
-	f, err := s.Delivery.Retry(ctx, actor(ctx), in.ID)
-	if err != nil {
-		return nil, err
-	}
-	return newFeedbackOutput(f), nil
 }

@@ -1,9 +1,12 @@
 package webapi
 
 import (
+	"context"
+	"strings"
 	"testing"
 
 	"github.com/thumbprint-ai/thumbprint/internal/identity"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
 
@@ -136,4 +139,71 @@ func TestListingPageByPage(t *testing.T) {
 	if n := len(h.do("GET", "/api/v1/feedback?since=2999-01-01T00:00:00Z", nil).want(t, 200).items()); n != 0 {
 		t.Errorf("%d from the future", n)
 	}
+}
+
+// TestExportOverHTTP: the caller's own, as a file; a failure before the first byte
+// is a problem.
+func TestExportOverHTTP(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.allow("app", identity.ScopeChat, identity.ScopeFeedback)
+		id := h.ask("hello").str("client_request_id")
+		h.do("POST", "/api/log_assessment", `{"trace_id":"`+id+`","assessment_name":"user_feedback","assessment_value":true}`, "Prefer", "respond-async").want(t, 202)
+		got := h.do("GET", "/api/v1/feedback/export", nil).want(t, 200)
+		if strings.Count(got.text, "\n") != 2 || !strings.Contains(got.text, id+",") || !strings.HasPrefix(got.header.Get("Content-Type"), "text/csv") {
+			t.Errorf("%v %s", got.header, got.text)
+		}
+		lines := h.do("GET", "/api/v1/feedback/export?format=jsonl&agent_id=demo", nil).want(t, 200)
+		if !strings.HasPrefix(lines.text, `{"id":"fb-`) || strings.Count(lines.text, "\n") != 1 {
+			t.Errorf("%v %s", lines.header, lines.text)
+		}
+		if other := h.do("GET", "/api/v1/feedback/export?format=jsonl", nil, "Authorization", "Bearer app").want(t, 200); other.text != "" {
+			t.Errorf("somebody else exports %s", other.text)
+		}
+		h.do("GET", "/api/v1/feedback/export?format=xml", nil).want(t, 422)
+		h.drain()
+		if err := h.db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.do("GET", "/api/v1/feedback/export", nil); got.status < 500 || got.str("detail") == "" {
+			t.Errorf("of a closed database: %d %v %s", got.status, got.header, got.text)
+		}
+	})
+}
+
+// TestRetryOfAll: who may administer means everybody's, others their own.
+func TestRetryOfAll(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.allow("app", identity.ScopeChat, identity.ScopeFeedback)
+		h.allow("root", identity.ScopeAdmin)
+		bearer := func(name string) []string { return []string{"Authorization", "Bearer " + name} }
+		id := h.ask("hello").str("client_request_id")
+		f := h.do("POST", "/api/v1/feedback", `{"trace_id":"`+id+`","assessment_name":"user_feedback","assessment_value":true}`, "Prefer", "respond-async").want(t, 202)
+		fail := func() {
+			err := h.db.InTx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+				_, err := tx.Exec(ctx, `UPDATE feedback SET delivery = 'failed', delivery_reason = 'x', history = $1`,
+					`[{"at":1764241200000000,"version":1,"state":"failed","reason":"x","heard":"400 BAD","failures":2}]`)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		fail()
+		got := h.do("GET", "/api/v1/feedback/"+f.str("feedback_id"), nil).want(t, 200)
+		if !strings.Contains(got.text, `"history":[{"at":"2025-11-27T11:00:00.000Z","version":1,"delivery":"failed","reason":"x","answer":"400 BAD","failures":2}]`) {
+			t.Errorf("its history: %s", got.text)
+		}
+		for _, tc := range []struct {
+			who  []string
+			want float64
+		}{{bearer("app"), 0}, {nil, 1}, {nil, 0}} {
+			if got := h.do("POST", "/api/v1/feedback/retry", nil, tc.who...).want(t, 202); got.body["retried"] != tc.want {
+				t.Errorf("%v: %s, want %v", tc.who, got.text, tc.want)
+			}
+		}
+		fail()
+		if got := h.do("POST", "/api/v1/feedback/retry", nil, bearer("root")...).want(t, 202); got.body["retried"] != 1.0 {
+			t.Errorf("an administrator: %s", got.text)
+		}
+	})
 }

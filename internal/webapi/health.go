@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -13,22 +14,40 @@ func (s *API) health(w http.ResponseWriter, r *http.Request) {
 	_ = httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"}) // cannot fail
 }
 
-type readiness struct {
-	Status   string   `json:"status"` // ready, degraded or unavailable
-	Degraded []string `json:"degraded,omitempty"`
+// Readiness is how well we can do our work.
+type Readiness struct {
+	Degraded []string      // what does not work that we can do without, such as "mlflow"
+	Waiting  int           // deliveries that are not done yet
+	Failed   int           // deliveries that somebody must look after
+	Oldest   time.Duration // how long the oldest of the waiting has waited
+}
+
+type readinessView struct {
+	Status     string          `json:"status"` // ready, degraded or unavailable
+	Degraded   []string        `json:"degraded,omitempty"`
+	Deliveries *deliveriesView `json:"deliveries,omitempty"` // absent when not known
+}
+
+type deliveriesView struct {
+	Waiting       int `json:"waiting"`
+	Failed        int `json:"failed"`
+	OldestSeconds int `json:"oldest_seconds"` // how long the oldest has waited
 }
 
 // ready says whether requests should come here: not while draining, and not
 // when our own store cannot commit. What we can do without is only listed.
 func (s *API) ready(w http.ResponseWriter, r *http.Request) {
-	degraded, err := s.Ready(r.Context())
-	answer, code := readiness{Status: "ready", Degraded: degraded}, http.StatusOK
+	is, err := s.Ready(r.Context())
+	answer, code := readinessView{Status: "ready", Degraded: is.Degraded}, http.StatusOK
 	switch {
 	case err != nil:
 		httpx.Note(r.Context(), err)
 		answer.Status, code = "unavailable", http.StatusServiceUnavailable
-	case len(degraded) > 0:
+	case len(is.Degraded) > 0:
 		answer.Status = "degraded"
+	}
+	if err == nil {
+		answer.Deliveries = &deliveriesView{Waiting: is.Waiting, Failed: is.Failed, OldestSeconds: int(is.Oldest.Seconds())}
 	}
 	_ = httpx.WriteJSON(w, code, answer) // cannot fail
 }

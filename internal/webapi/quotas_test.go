@@ -23,6 +23,7 @@ func TestQuotas(t *testing.T) {
 		"DELETE /api/v1/feedback/{id}":               "ratings",
 		"POST /api/v1/feedback/{id}/retry":           "ratings",
 		"POST /api/v1/feedback/batch":                "batches",
+		"POST /api/v1/feedback/retry":                "batches",
 	}
 	h := newHouse(t, sqldbtest.SQLite(t))
 	h.scopes["loop"], h.scopes["other"] = identity.Scopes(), identity.Scopes()

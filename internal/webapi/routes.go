@@ -55,7 +55,9 @@ func (s *API) routes() []route {
 		{post, "/api/v1/feedback", rates, votes, small, typed(s.putFeedback), "Rate an answer; unknown fields are refused"},
 		{post, "/api/v1/feedback/batch", rates, batches, batched, typed(s.putBatch), "Rate many answers; one bad item spoils no other"},
 		{get, "/api/v1/feedback", rates, free, 0, typed(s.listFeedback), "List the caller's feedback, the newest first"},
-		{get, "/api/v1/feedback/{id}", rates, free, 0, typed(s.getFeedback), "Read one feedback"},
+		{get, "/api/v1/feedback/export", rates, free, 0, typed(s.exportFeedback, exports), "All of the caller's feedback as a file, with the filters of the list"},
+		{post, "/api/v1/feedback/retry", append(permission{identity.ScopeAdmin}, rates...), batches, small, typed(s.retryAll, status(http.StatusAccepted)), "Try all failed deliveries again: the caller's, or with the scope admin everybody's"},
+		{get, "/api/v1/feedback/{id}", rates, free, 0, typed(s.getFeedback), "Read one feedback and what became of its deliveries"},
 		{del, "/api/v1/feedback/{id}", rates, votes, 0, typed(s.withdrawFeedback), "Withdraw feedback, in MLflow too"},
 		{post, "/api/v1/feedback/{id}/retry", rates, votes, small, typed(s.retryFeedback, status(http.StatusAccepted)), "Try a failed delivery again"},
 	}

@@ -45,6 +45,8 @@ func TestAuthorization(t *testing.T) {
 		"POST /api/v1/feedback":                      rates,
 		"POST /api/v1/feedback/batch":                rates,
 		"GET /api/v1/feedback":                       rates,
+		"GET /api/v1/feedback/export":                rates,
+		"POST /api/v1/feedback/retry":                rates + " " + admin,
 		"GET /api/v1/feedback/{id}":                  rates,
 		"DELETE /api/v1/feedback/{id}":               rates,
 		"POST /api/v1/feedback/{id}/retry":           rates,
@@ -106,7 +108,7 @@ func TestDescription(t *testing.T) {
 func TestHealth(t *testing.T) {
 	h := newHouse(t, sqldbtest.SQLite(t))
 	h.do("GET", "/healthz", nil).want(t, 200)
-	if a := h.do("GET", "/readyz", nil).want(t, 200); a.str("status") != "degraded" {
+	if a := h.do("GET", "/readyz", nil).want(t, 200); a.str("status") != "degraded" || !strings.Contains(a.text, `"deliveries":{"waiting":3,"failed":1,"oldest_seconds":90}`) {
 		t.Errorf("readyz: %s", a.text)
 	}
 	h.do("GET", "/metrics", nil).want(t, 200)

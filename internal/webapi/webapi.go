@@ -36,8 +36,8 @@ type Deps struct {
 	Delivery *delivery.Engine
 	Traces   Traces
 
-	// Ready returns what is degraded, and an error when we cannot serve.
-	Ready func(ctx context.Context) (degraded []string, err error)
+	// Ready returns an error when we cannot serve.
+	Ready func(ctx context.Context) (Readiness, error)
 	// Metrics serves the registry.
 	Metrics http.Handler
 	// TraceURL returns where MLflow's own page shows a trace, "" when it has none.

@@ -78,7 +78,9 @@ func newHouse(t *testing.T, db *sqldb.DB) *house {
 		Policies: map[string]delivery.Policy{"demo": {Spec: spec, Find: []string{"client_request_id"}, ExperimentID: experiment}}})
 	h.api = New(Deps{Version: "dev", Identify: h.identify, Gateway: turns, Chats: chats,
 		Links: links, Feedback: votes, Delivery: engine, Traces: client,
-		Ready:    func(context.Context) ([]string, error) { return []string{"mlflow"}, nil },
+		Ready: func(context.Context) (Readiness, error) {
+			return Readiness{Degraded: []string{"mlflow"}, Waiting: 3, Failed: 1, Oldest: 90 * time.Second}, nil
+		},
 		Metrics:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
 		TraceURL: func(string, string) string { return "" }})
 	outer := httpx.Observe(slog.New(slog.DiscardHandler), telemetry.NewMetrics(telemetry.Build{}), h.api.RouteOf)
@@ -144,7 +146,7 @@ func (h *house) do(method, path string, body any, header ...string) answer {
 		h.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	a := answer{status: res.StatusCode, header: res.Header, text: string(raw)}
-	if strings.Contains(res.Header.Get("Content-Type"), "json") {
+	if kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); strings.HasSuffix(kind, "json") {
 		if err := json.Unmarshal(raw, &a.body); err != nil {
 			h.t.Fatalf("%s %s: %v in %s", method, path, err, raw)
 		}

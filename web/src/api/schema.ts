@@ -179,6 +179,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feedback/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All of the caller's feedback as a file, with the filters of the list */
+        get: operations["get-api-v1-feedback-export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feedback/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try all failed deliveries again: the caller's, or with the scope admin everybody's */
+        post: operations["post-api-v1-feedback-retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feedback/{id}": {
         parameters: {
             query?: never;
@@ -186,7 +220,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read one feedback */
+        /** Read one feedback and what became of its deliveries */
         get: operations["get-api-v1-feedback-id"];
         put?: never;
         post?: never;
@@ -359,6 +393,25 @@ export interface components {
             source_type: string;
             value: unknown;
         };
+        AttemptView: {
+            /** @description What MLflow answered: status and code, or that it did not. */
+            answer?: string;
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            delivery: "delivered" | "waiting_for_trace" | "waiting_for_mlflow" | "failed";
+            /**
+             * Format: int64
+             * @description How often MLflow has failed on it so far.
+             */
+            failures?: number;
+            reason?: string;
+            /**
+             * Format: int64
+             * @description The version of the feedback that was to be delivered.
+             */
+            version: number;
+        };
         BatchInputBody: {
             feedback: unknown[];
         };
@@ -409,12 +462,16 @@ export interface components {
             open: boolean;
         };
         FeedbackView: {
+            agent_id?: string;
+            agent_version?: string;
             assessment_id?: string;
             /** Format: date-time */
             created_at: string;
             /** @enum {string} */
             delivery: "delivered" | "waiting_for_trace" | "waiting_for_mlflow" | "failed";
             delivery_reason?: string;
+            /** @description What became of its deliveries, the newest last: the last 20 changes. Only where one feedback is read. */
+            history?: components["schemas"]["AttemptView"][];
             id: string;
             /** @enum {string} */
             kind: "feedback" | "expectation";
@@ -610,6 +667,13 @@ export interface components {
         RenameInputBody: {
             /** @description 1 to 200 characters. */
             title: string;
+        };
+        RetryAllOutputBody: {
+            /**
+             * Format: int64
+             * @description How many deliveries had failed and are tried again.
+             */
+            retried: number;
         };
         ShareInputBody: {
             /** @description The last message of the branch to show; default the newest. */
@@ -1140,11 +1204,15 @@ export interface operations {
                 conversation_id?: string;
                 /** @description An answer's client_request_id. */
                 target?: string;
+                agent_id?: string;
+                kind?: "feedback" | "expectation";
                 name?: string;
                 delivery?: "delivered" | "waiting_for_trace" | "waiting_for_mlflow" | "failed";
                 /** @description The withdrawn too. */
                 withdrawn?: boolean;
+                /** @description First given at this time or later. */
                 since?: string;
+                /** @description First given before this time. */
                 until?: string;
                 limit?: number;
                 cursor?: string;
@@ -1239,6 +1307,81 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchOutputBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-api-v1-feedback-export": {
+        parameters: {
+            query?: {
+                conversation_id?: string;
+                /** @description An answer's client_request_id. */
+                target?: string;
+                agent_id?: string;
+                kind?: "feedback" | "expectation";
+                name?: string;
+                delivery?: "delivered" | "waiting_for_trace" | "waiting_for_mlflow" | "failed";
+                /** @description The withdrawn too. */
+                withdrawn?: boolean;
+                /** @description First given at this time or later. */
+                since?: string;
+                /** @description First given before this time. */
+                until?: string;
+                /** @description csv: with a header line, text that a spreadsheet would run begins with an apostrophe. jsonl: one object a line, everything as it was given. */
+                format?: "csv" | "jsonl";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All that the filters leave, newest first. An answer that was cut short ends in the middle of a chunk. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl; charset=utf-8": string;
+                    "text/csv; charset=utf-8; header=present": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post-api-v1-feedback-retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetryAllOutputBody"];
                 };
             };
             /** @description Error */
