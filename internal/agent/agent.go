@@ -28,7 +28,7 @@ const (
 )
 
 // Request is one turn to be answered. It is read during Open only, so the
-// caller may reuse it afterwards.
+// caller may reuse it afterwards; OnWait lives as long as the stream.
 type Request struct {
 	ClientRequestID string         // the answer's name; required
 	ConversationID  string         // sent as context.conversation_id where the protocol has it; may be empty
@@ -40,6 +40,11 @@ type Request struct {
 	// Authorization is the signed-in user's own access token, without the word
 	// "Bearer". Only ForwardUser looks at it.
 	Authorization string
+
+	// OnWait, if not nil, is called by Stream.Next whenever it is about to wait
+	// for the agent. Every client must call it: what came together may be passed
+	// on together, but nothing may be held back while there is nothing to do.
+	OnWait func()
 }
 
 // Message is one message of the history.

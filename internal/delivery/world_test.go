@@ -116,6 +116,7 @@ func (w *world) answer() *gateway.Turn {
 type discard struct{}
 
 func (discard) Send([]byte) error { return nil }
+func (discard) Flush() error      { return nil }
 
 var me = delivery.Rater{Actor: "local", MayNameOthers: true, MayRateForeign: true}
 

@@ -67,6 +67,9 @@ func (l *Live) Send(data []byte) error {
 	return nil
 }
 
+// Flush has nothing to do: an event can be read as soon as it is sent.
+func (l *Live) Flush() error { return nil }
+
 func (l *Live) end() { l.update(func() { l.ended = true }) }
 
 // forget drops the events; for readers the stream ends where they are.

@@ -12,10 +12,14 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 )
 
-// Sink takes the events of a turn, each one line of JSON (or the word [DONE]),
-// valid until Send returns. An error means that nobody listens any more.
+// Sink takes the events of a turn. It may hold them back until Flush, which is
+// called whenever the turn has nothing more to say at once. An error means that
+// nobody listens any more. It is used by one goroutine at a time.
 type Sink interface {
+	// Send takes one event, one line of JSON or the word [DONE], valid until it
+	// returns.
 	Send(data []byte) error
+	Flush() error
 }
 
 // Run answers the turn into sink and returns the answer, which is stored by
@@ -32,8 +36,10 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	if !t.noStore {
 		t.send(sink, messageEvent{"thumbprint.message", t.ConversationID, t.MessageID, t.ParentID})
 	}
+	t.flush(sink)
 	obs := newObserver(t.started)
 	err := t.relay(sink, obs)
+	t.flush(sink) // the answer does not wait until it is stored
 	a := t.finish(obs, err)
 	t.complete(a)
 	if err := t.keep(a); err != nil {
@@ -47,6 +53,7 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	}
 	t.send(sink, doneEvent{"thumbprint.done", a.Status, a.StoppedBy, a.Summary})
 	t.sendRaw(sink, []byte("[DONE]"))
+	t.flush(sink)
 	return a
 }
 
@@ -113,6 +120,12 @@ func (t *Turn) sendRaw(sink Sink, data []byte) {
 	}
 }
 
+func (t *Turn) flush(sink Sink) {
+	if err := sink.Flush(); err != nil {
+		t.cancel(errDisconnect)
+	}
+}
+
 // relay calls the agent and passes its events on until the first error; io.EOF
 // is the proper end.
 func (t *Turn) relay(sink Sink, obs *observer) error {
@@ -120,6 +133,7 @@ func (t *Turn) relay(sink Sink, obs *observer) error {
 		return err
 	}
 	t.called = true
+	t.req.OnWait = func() { t.flush(sink) }
 	stream, err := t.agent.Client.Open(t.ctx, &t.req)
 	if err != nil {
 		return err

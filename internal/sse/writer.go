@@ -15,9 +15,9 @@ import (
 // can still answer with a status.
 var ErrNoStreaming = errors.New("response writer cannot flush")
 
-// Writer writes events to one HTTP response, each flushed as it is written. It
-// is not safe for concurrent use: a keep-alive timer and the events must be
-// served by one goroutine.
+// Writer writes events to one HTTP response, each flushed as it is written,
+// except for what Add holds back. It is not safe for concurrent use: a keep-alive
+// timer and the events must be served by one goroutine.
 //
 // After an error the stream is broken and every further call returns the same
 // error, except for a value that was refused before anything was written.
@@ -27,8 +27,11 @@ type Writer struct {
 	timeout time.Duration
 	begun   bool
 	err     error
-	buf     []byte
+	buf     []byte // not yet sent
 }
+
+// maxHeld is how many bytes Add holds back at most.
+const maxHeld = 16 << 10
 
 // NewWriter returns a Writer to w. The header fields of an event stream are set
 // with the first write, beside those the caller has set; until then the caller
@@ -41,18 +44,28 @@ func NewWriter(w http.ResponseWriter, writeTimeout time.Duration) *Writer {
 // Event writes an event that has data only. Data with line ends is written as
 // several data lines, as the standard has it; a client gets them back as LF.
 func (w *Writer) Event(data []byte) error {
-	w.buf = appendData(w.buf[:0], data)
-	return w.flush()
+	w.buf = appendData(w.buf, data)
+	return w.Flush()
+}
+
+// Add is Event for a caller that has more to say at once: the event goes out
+// with the next one that is not added, with Flush, or when enough are held back.
+func (w *Writer) Add(data []byte) error {
+	w.buf = appendData(w.buf, data)
+	if w.err != nil || len(w.buf) >= maxHeld {
+		return w.Flush()
+	}
+	return nil
 }
 
 // EventID is Event with the id that a client sends back as Last-Event-ID when
 // it reconnects.
 func (w *Writer) EventID(id int64, data []byte) error {
-	w.buf = append(w.buf[:0], "id: "...)
+	w.buf = append(w.buf, "id: "...)
 	w.buf = strconv.AppendInt(w.buf, id, 10)
 	w.buf = append(w.buf, '\n')
 	w.buf = appendData(w.buf, data)
-	return w.flush()
+	return w.Flush()
 }
 
 // Write writes any event. A Type or ID that cannot be written as one line (it
@@ -65,7 +78,6 @@ func (w *Writer) Write(e Event) error {
 	if strings.ContainsAny(e.ID, "\r\n\x00") {
 		return fmt.Errorf("write event: id %q has a line end or NUL", e.ID)
 	}
-	w.buf = w.buf[:0]
 	if e.Type != "" {
 		w.buf = append(w.buf, "event: "...)
 		w.buf = append(w.buf, e.Type...)
@@ -77,15 +89,15 @@ func (w *Writer) Write(e Event) error {
 		w.buf = append(w.buf, '\n')
 	}
 	w.buf = appendData(w.buf, e.Data)
-	return w.flush()
+	return w.Flush()
 }
 
 // Comment writes a comment, which clients ignore: a sign of life for proxies
 // that end silent connections.
 func (w *Writer) Comment(text string) error {
-	w.buf = appendLines(w.buf[:0], ": ", []byte(text))
+	w.buf = appendLines(w.buf, ": ", []byte(text))
 	w.buf = append(w.buf, '\n')
-	return w.flush()
+	return w.Flush()
 }
 
 func appendData(b, data []byte) []byte {
@@ -112,18 +124,15 @@ func appendLines(b []byte, prefix string, text []byte) []byte {
 	}
 }
 
-// flush sends buf as one write.
-func (w *Writer) flush() error {
-	if w.err != nil {
-		return w.err
+// Flush sends what is held back, as one write.
+func (w *Writer) Flush() error {
+	if w.err == nil && len(w.buf) > 0 {
+		w.err = w.send()
 	}
-	if w.err = w.send(); w.err != nil {
-		return w.err
-	}
-	if cap(w.buf) > keepBuffer {
+	if w.buf = w.buf[:0]; cap(w.buf) > keepBuffer {
 		w.buf = nil
 	}
-	return nil
+	return w.err
 }
 
 func (w *Writer) send() error {

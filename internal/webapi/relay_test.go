@@ -1,6 +1,7 @@
 package webapi
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
@@ -62,7 +64,13 @@ func fastAgents(t *testing.T, h *house) *gateway.Service {
 		_, _ = w.Write(out.Bytes())
 	}))
 	t.Cleanup(upstream.Close)
-	client, err := responses.New(agent.Config{URL: upstream.URL}, agent.NewHTTPClient())
+	return turnsOf(t, h, upstream.URL)
+}
+
+// turnsOf are turns with the agent "fast" at a URL.
+func turnsOf(t *testing.T, h *house, url string) *gateway.Service {
+	t.Helper()
+	client, err := responses.New(agent.Config{URL: url}, agent.NewHTTPClient())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,4 +94,52 @@ func wholeStream(client *http.Client, base string, body []byte) error {
 		return fmt.Errorf("status %d, %d deltas, ends with %q", res.StatusCode, got, text[max(0, len(text)-300):])
 	}
 	return nil
+}
+
+// TestNothingIsHeldBackWhileTheAgentThinks: events that come together leave
+// together, but each is with the caller before anybody waits for the next. An
+// agent that goes on only when its caller has read so far would wait for ever.
+func TestNothingIsHeldBackWhileTheAgentThinks(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	seen := make(chan string, 3)
+	await := func(want string) {
+		select {
+		case got := <-seen:
+			if got != want {
+				t.Errorf("the caller has read %q, want %q", got, want)
+			}
+		case <-t.Context().Done():
+		}
+	}
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		await("trace.client_request_id")
+		w.Header().Set("Content-Type", "text/event-stream")
+		delta := "data: {\"type\":\"response.output_text.delta\",\"item_id\":\"m\",\"delta\":\"%s\"}\n\n"
+		_, _ = fmt.Fprintf(w, delta+delta+": a comment\n\n", "one", "two")
+		_ = http.NewResponseController(w).Flush()
+		await("two")
+		_, _ = fmt.Fprintf(w, delta+"data: {\"type\":", "three") // and the beginning of another
+		_ = http.NewResponseController(w).Flush()
+		await("three")
+		_, _ = io.WriteString(w, "\"x\"}\n\ndata: [DONE]\n\n")
+	}))
+	defer upstream.Close()
+	h.api.Gateway = turnsOf(t, h, upstream.URL)
+	client := &http.Client{Timeout: 30 * time.Second} // so that a failure is one
+	res, err := client.Post(h.srv.URL+"/api/v1/agents/fast/invocations", "application/json", strings.NewReader(hello))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		for _, word := range []string{"trace.client_request_id", "two", "three"} {
+			if strings.Contains(lines.Text(), `"`+word+`"`) && !strings.Contains(lines.Text(), "output_item.done") {
+				seen <- word
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -55,12 +55,19 @@ func newSink(w http.ResponseWriter) *sink {
 	return s
 }
 
-// Send writes one event.
+// Send takes one event, for the next Flush.
 func (s *sink) Send(data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.w.Add(data)
+}
+
+// Flush sends what was taken.
+func (s *sink) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.timer.Reset(keepAlive)
-	return s.w.Event(data)
+	return s.w.Flush()
 }
 
 // comment breaks the silence. An error shows at the next event.
@@ -75,10 +82,12 @@ func (s *sink) comment() {
 	}
 }
 
-// end stops the comments; when it has returned, nothing more is written.
+// end sends what was taken and stops the comments; when it has returned, nothing
+// more is written.
 func (s *sink) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_ = s.w.Flush() // nobody is left to tell
 	s.ended = true
 	s.timer.Stop()
 }
@@ -96,6 +105,9 @@ type discard struct{}
 
 // Send drops the event.
 func (discard) Send([]byte) error { return nil }
+
+// Flush has nothing to send.
+func (discard) Flush() error { return nil }
 
 // failedAnswer is the problem of a turn that failed with nothing to show; its
 // name is there all the same, so that it can be rated.

@@ -3,6 +3,7 @@ package webapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -250,12 +251,12 @@ func TestSilenceIsFilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := httptest.NewRecorder()
 		out := newSink(w)
-		if err := out.Send([]byte("1")); err != nil {
+		if err := errors.Join(out.Send([]byte("1")), out.Flush()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(keepAlive - time.Second)
 		synctest.Wait()
-		if err := out.Send([]byte("2")); err != nil {
+		if err := errors.Join(out.Send([]byte("2")), out.Flush()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2*keepAlive + time.Second)

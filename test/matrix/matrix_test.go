@@ -101,6 +101,9 @@ func (p *parts) answer(t *testing.T, r gateway.TurnRequest, stop bool, status st
 
 type sink func(data []byte)
 
+// Flush has nothing to do.
+func (sink) Flush() error { return nil }
+
 func (s sink) Send(data []byte) error { s(data); return nil }
 
 // rate gives the answer a thumb, with its own name as the comment.

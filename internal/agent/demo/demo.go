@@ -62,7 +62,7 @@ func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, er
 			"Der Demo-Agent scheitert vor seiner Antwort, weil Sie danach gefragt haben."))
 	}
 	rule.act(a, q)
-	return &stream{ctx: ctx, pace: c.pace, steps: a.steps}, nil
+	return &stream{ctx: ctx, pace: c.pace, steps: a.steps, onWait: req.OnWait}, nil
 }
 
 // question is what the rules look at.
@@ -184,10 +184,11 @@ func cite(text, quoted, title, url string) vocab.Annotation {
 
 // stream speaks a script; it implements agent.Stream.
 type stream struct {
-	ctx   context.Context
-	pace  time.Duration
-	steps []step
-	err   error
+	ctx    context.Context
+	pace   time.Duration
+	steps  []step
+	onWait func() // agent.Request.OnWait
+	err    error
 }
 
 // Next implements agent.Stream.
@@ -208,6 +209,9 @@ func (s *stream) Next() (agent.Event, error) {
 func (s *stream) wait() error {
 	if len(s.steps) == 0 {
 		return io.EOF
+	}
+	if s.onWait != nil {
+		s.onWait()
 	}
 	pause := time.NewTimer(time.Duration(s.steps[0].pause * float64(s.pace)))
 	defer pause.Stop()

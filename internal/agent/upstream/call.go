@@ -34,6 +34,7 @@ type call struct {
 	ctx    context.Context // the exchange's own
 	cancel context.CancelCauseFunc
 	timer  *time.Timer // cancels ctx when the agent is silent
+	onWait func()      // agent.Request.OnWait
 	idle   time.Duration
 	host   string
 	token  string // to keep it out of messages
@@ -44,6 +45,7 @@ type call struct {
 // Read reads the answer's body and watches for silence. The watch stops between
 // reads: it is not the agent's fault when the reader is slow.
 func (c *call) Read(p []byte) (int, error) {
+	c.onWait()
 	c.timer.Reset(c.idle)
 	n, err := c.src.Read(p)
 	c.timer.Stop()

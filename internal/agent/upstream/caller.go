@@ -117,7 +117,10 @@ func (c *Caller) Open(ctx context.Context, req *agent.Request, body map[string]a
 	if err != nil {
 		return nil, &agent.Error{Code: agent.CodeAgentError, Message: "The question could not be put into a request for the agent.", Cause: err}
 	}
-	cl := &call{parent: ctx, host: c.host, idle: c.cfg.IdleTimeout}
+	cl := &call{parent: ctx, host: c.host, idle: c.cfg.IdleTimeout, onWait: req.OnWait}
+	if cl.onWait == nil {
+		cl.onWait = func() {}
+	}
 	if c.cfg.Auth != nil {
 		if cl.token, err = c.cfg.Auth(ctx, req); err != nil {
 			return nil, cl.authError(err)
