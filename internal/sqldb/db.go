@@ -64,7 +64,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 //
 // fn may run more than once and may share its disk write with others, so it
 // must do nothing but SQL: no network, no waiting, no effects outside tx, no
-// InTx or View of its own. A ctx that is already done is refused. On SQLite the
+// InTx or View of its own, and it must fail when a statement did. A ctx that is already done is refused. On SQLite the
 // context that fn receives carries ctx's values but not its cancellation: an
 // interrupted statement would undo the work of the others in the same commit.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {

@@ -6,8 +6,9 @@
 // is acknowledged to a user is acknowledged before that.
 //
 // On SQLite one goroutine owns the only writing connection and commits many
-// closures together (group commit), each in a savepoint of its own, so that one
-// fsync serves all that were waiting and one failure spoils nobody else. Readers
+// closures together (group commit), so that one fsync serves all that were
+// waiting; when one of them fails, they run again, each in a savepoint of its own,
+// so that the failure spoils nobody else. Readers
 // have connections of their own and never wait for the writer (WAL). PostgreSQL
 // gets ordinary transactions, repeated on serialization failures and deadlocks.
 //

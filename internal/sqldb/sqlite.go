@@ -24,10 +24,11 @@ type sqlite struct {
 
 // Settings go into the DSN, because a PRAGMA executed once reaches only one of
 // the pool's connections. auto_vacuum(2) lets Reclaim give space back; it counts
-// only before the first table, so it stands before WAL, which writes the file.
+// only before the first table, so it stands before WAL, which writes the file. The
+// log is copied back every 16 MB: a page that many commits write is copied once.
 const (
 	sqlitePragmas = "_pragma=busy_timeout(10000)&_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_pragma=temp_store(2)&_pragma=journal_size_limit(67108864)"
+		"&_pragma=foreign_keys(1)&_pragma=temp_store(2)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)"
 	// Readers map the file: modernc's build shares one page-cache mutex among
 	// all connections, and mapped pages bypass it.
 	sqliteReaderPragmas = "&_pragma=query_only(1)&_pragma=mmap_size(268435456)"

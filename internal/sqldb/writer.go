@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 )
 
@@ -16,7 +17,7 @@ var ErrClosed = errors.New("sqldb: database is closed")
 const maxBatch = 256
 
 // writer owns SQLite's one writing connection. Its goroutine takes all closures
-// that wait, runs each in a savepoint, commits once and answers all.
+// that wait, runs them, commits once and answers all.
 type writer struct {
 	db   *sql.DB // to connect again, should the connection die
 	conn *conn
@@ -82,6 +83,7 @@ func (w *writer) run() {
 	batch := make([]*writeReq, 0, maxBatch)
 	for r := range w.reqs {
 		batch = append(batch[:0], r)
+		runtime.Gosched() // whoever is about to ask for a commit shares this one
 		batch = w.drain(batch)
 		w.commitTogether(batch)
 	}
@@ -103,28 +105,21 @@ func (w *writer) drain(batch []*writeReq) []*writeReq {
 	return batch
 }
 
-// commitTogether runs the batch in one transaction. When the transaction itself
-// breaks (SQLite undoes it whole on a full disk, for one), nothing was applied
-// and each closure gets a transaction of its own, so that the one that broke it
-// spoils nobody else.
+// commitTogether runs the batch in one transaction: at first as if all closures
+// will succeed, which nearly all do, and when one does not, once more with each
+// in a savepoint of its own. When the transaction itself breaks (SQLite undoes it
+// whole on a full disk, for one), nothing was applied and each closure gets a
+// transaction of its own, so that the one that broke it spoils nobody else.
 func (w *writer) commitTogether(batch []*writeReq) {
 	if len(batch) == 1 {
 		batch[0].result <- w.alone(batch[0])
 		return
 	}
 	results := make([]error, len(batch))
-	err := w.inTransaction(func() error {
-		for i, r := range batch {
-			if results[i] = r.ctx.Err(); results[i] != nil {
-				continue
-			}
-			var broken error
-			if results[i], broken = w.inSavepoint(r); broken != nil {
-				return broken
-			}
-		}
-		return nil
-	})
+	err := w.batch(batch, results, w.hopefully)
+	if errors.Is(err, errOneFailed) {
+		err = w.batch(batch, results, w.inSavepoint)
+	}
 	switch {
 	case errors.Is(err, errBroken):
 		for _, r := range batch {
@@ -139,6 +134,34 @@ func (w *writer) commitTogether(batch []*writeReq) {
 			r.result <- results[i]
 		}
 	}
+}
+
+// batch runs all closures in one transaction, each by the given way.
+func (w *writer) batch(batch []*writeReq, results []error, one func(*writeReq) (result, broken error)) error {
+	return w.inTransaction(func() error {
+		for i, r := range batch {
+			if results[i] = r.ctx.Err(); results[i] != nil {
+				continue
+			}
+			var broken error
+			if results[i], broken = one(r); broken != nil {
+				return broken
+			}
+		}
+		return nil
+	})
+}
+
+// errOneFailed ends a transaction because of one closure, whose writes cannot be
+// told from those of the others.
+var errOneFailed = errors.New("one of several closures failed")
+
+// hopefully runs one closure of a batch with nothing to take it back alone.
+func (w *writer) hopefully(r *writeReq) (result, broken error) {
+	if w.call(r) != nil {
+		return nil, errOneFailed
+	}
+	return nil, nil
 }
 
 // alone runs one closure in a transaction of its own.
@@ -192,6 +215,7 @@ func (w *writer) inTransaction(fn func() error) error {
 
 // call runs the closure, keeping its panic for the caller's goroutine.
 func (w *writer) call(r *writeReq) (err error) {
+	r.panic = nil // it may be its second run
 	defer func() {
 		if p := recover(); p != nil {
 			r.panic, err = p, fmt.Errorf("panic in transaction: %v", p)
