@@ -21,7 +21,7 @@ func notFound() error { return errs.New(errs.NotFound, "There is no such convers
 // question, also one that comes later, gives it one.
 func (s *Store) CreateTx(ctx context.Context, tx *sqldb.Tx, c Conversation, msgs []Message) error {
 	if c.Title = clip(oneLine(c.Title), maxTitle); c.Title == "" {
-		c.Title = titleOf(msgs)
+		c.Title = TitleOf(msgs)
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO conversations (id, actor, agent_id, title, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 		c.ID, c.Actor, c.AgentID, c.Title, sqldb.Micros(c.CreatedAt), sqldb.Micros(c.UpdatedAt))
@@ -176,7 +176,7 @@ func (s *Store) DeleteTx(ctx context.Context, tx *sqldb.Tx, actor, id string) er
 func (s *Store) touchTx(ctx context.Context, tx *sqldb.Tx, c Conversation, agentID string, msgs []Message, at time.Time) error {
 	title := c.Title
 	if title == "" {
-		title = titleOf(msgs)
+		title = TitleOf(msgs)
 	}
 	_, err := tx.Exec(ctx, `UPDATE conversations SET updated_at = $2, agent_id = $3, title = $4 WHERE id = $1`,
 		c.ID, sqldb.Micros(at), agentID, title)

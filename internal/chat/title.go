@@ -40,8 +40,9 @@ func (s *Store) SettledTitle(ctx context.Context, actor, id, answer string) (str
 	return c.Title, err
 }
 
-// titleOf is the title that the first question among msgs with any words gives.
-func titleOf(msgs []Message) string {
+// TitleOf returns the title that the first question among msgs with any words
+// gives; empty when there is none.
+func TitleOf(msgs []Message) string {
 	for _, m := range msgs {
 		if m.Role != RoleUser {
 			continue

@@ -87,7 +87,7 @@ type Turn struct {
 	agent   *Agent
 	req     agent.Request
 	started time.Time
-	trace   *mlflowtrace.Trace // what will be recorded; its root is Spans[0]
+	link    link.Link
 	noStore bool
 	actor   string          // whose conversation it is
 	opens   bool            // it is the first exchange of its conversation
@@ -203,17 +203,25 @@ func history(branch []chat.Message) []agent.Message {
 // store commits the turn's beginning.
 func (s *Service) store(ctx context.Context, t *Turn, r TurnRequest, branch []chat.Message) error {
 	t.req.ClientRequestID = t.ClientRequestID
-	t.trace = t.newTrace(r)
-	record, err := t.record()
-	if err != nil {
-		return err
-	}
-	msgs := t.messages(r, branch)
-	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if err := s.storeMessages(ctx, tx, t, r, msgs); err != nil {
+	t.link = t.newLink(r.Actor)
+	var record json.RawMessage // of what only we know; the rest can be told from the conversation
+	if t.noStore && t.agent.TraceContent {
+		var err error
+		if record, err = encodeTrace(t.newTrace()); err != nil {
 			return err
 		}
-		if err := s.links.InsertTx(ctx, tx, t.link(r.Actor)); err != nil {
+	}
+	// Like the messages made before: inside, the writer makes everybody wait.
+	msgs := t.messages(r, branch)
+	c := chat.Conversation{ID: t.ConversationID, Actor: r.Actor, AgentID: t.agent.ID, CreatedAt: t.started, UpdatedAt: t.started}
+	if r.ConversationID == "" {
+		c.Title = chat.TitleOf(msgs)
+	}
+	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if err := s.storeMessages(ctx, tx, t, r, c, msgs); err != nil {
+			return err
+		}
+		if err := s.links.InsertTx(ctx, tx, t.link); err != nil || record == nil {
 			return err
 		}
 		return s.links.SaveRecordTx(ctx, tx, t.ClientRequestID, record)
@@ -222,14 +230,13 @@ func (s *Service) store(ctx context.Context, t *Turn, r TurnRequest, branch []ch
 
 // storeMessages adds the turn's messages to their conversation, or begins one
 // with them.
-func (s *Service) storeMessages(ctx context.Context, tx *sqldb.Tx, t *Turn, r TurnRequest, msgs []chat.Message) error {
+func (s *Service) storeMessages(ctx context.Context, tx *sqldb.Tx, t *Turn, r TurnRequest, c chat.Conversation, msgs []chat.Message) error {
 	switch {
 	case t.noStore:
 		return nil
 	case r.ConversationID != "":
 		return s.chats.AppendTx(ctx, tx, r.Actor, t.ConversationID, t.agent.ID, msgs)
 	}
-	c := chat.Conversation{ID: t.ConversationID, Actor: r.Actor, AgentID: t.agent.ID, CreatedAt: t.started, UpdatedAt: t.started}
 	return s.chats.CreateTx(ctx, tx, c, msgs)
 }
 
@@ -261,14 +268,16 @@ func (t *Turn) messages(r TurnRequest, branch []chat.Message) []chat.Message {
 	return append(out, answer)
 }
 
-func (t *Turn) link(actor string) link.Link {
+// newLink is the turn's link. A trace that is ours gets its id now, so that ratings
+// need no search.
+func (t *Turn) newLink(actor string) link.Link {
 	l := link.Link{
 		ClientRequestID: t.ClientRequestID, Actor: actor, AgentID: t.agent.ID, AgentVersion: t.agent.Version,
 		ExperimentID: t.agent.ExperimentID(), ConversationID: t.ConversationID, MessageID: t.MessageID,
 		TraceBy: t.agent.TraceBy, Status: chat.Streaming, StartedAt: t.started,
 	}
 	if l.TraceBy == link.ByGateway {
-		l.TraceID = t.trace.ID // ours, so known before the agent is called
+		l.TraceID = mlflowtrace.NewTraceID()
 	}
 	return l
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
 // storeTimeout is how long storing an answer may take after its end.
@@ -15,7 +16,7 @@ const storeTimeout = 10 * time.Second
 
 // keep stores the answer, what becomes of its link and the job that records its
 // trace, in one transaction. It does not depend on who still listens.
-func (t *Turn) keep(a *Answer) error {
+func (t *Turn) keep(a *Answer, tr *mlflowtrace.Trace) error {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	s := t.svc
@@ -24,7 +25,7 @@ func (t *Turn) keep(a *Answer) error {
 	if err != nil {
 		return err
 	}
-	full, err := t.record()
+	full, err := encodeTrace(tr)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (t *Turn) keep(a *Answer) error {
 			return err
 		}
 		if ours {
-			return s.recordTx(ctx, tx, t.ClientRequestID, t.trace.ID, a.neverCalled)
+			return s.recordTx(ctx, tx, t.ClientRequestID, tr.ID, a.neverCalled)
 		}
 		return nil
 	})
@@ -92,7 +93,7 @@ const (
 
 // keepLater goes on trying to store an answer until it is, or until the service
 // drains: then Recover finds it interrupted at the next start.
-func (s *Service) keepLater(t *Turn, a Answer) {
+func (s *Service) keepLater(t *Turn, a Answer, tr *mlflowtrace.Trace) {
 	summary := *a.Summary // the caller's answer goes on to be a failed one
 	a.Summary = &summary
 	go func() {
@@ -102,7 +103,7 @@ func (s *Service) keepLater(t *Turn, a Answer) {
 			case <-s.drained:
 				return
 			}
-			if t.keep(&a) == nil {
+			if t.keep(&a, tr) == nil {
 				s.log.Info("answer stored after all", "client_request_id", t.ClientRequestID)
 				return
 			}

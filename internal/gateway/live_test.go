@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"slices"
@@ -177,8 +178,13 @@ func TestACrash(t *testing.T) {
 				t.Errorf("after the crash: %+v", got)
 			}
 			tr := h.record(l.ClientRequestID)
-			if tr.State != "ERROR" || tr.ResponsePreview != "kept" || tr.Tags[gateway.TagError] != gateway.CodeInterrupted {
+			if tr.State != "ERROR" || tr.RequestPreview != "hello" || tr.ResponsePreview != "kept" || tr.User != "ann" || tr.Session != l.ConversationID ||
+				tr.Tags[gateway.TagError] != gateway.CodeInterrupted || l.TraceID != "" && tr.ID != l.TraceID {
 				t.Errorf("the trace after the crash: %+v", tr)
+			}
+			asked, err := json.Marshal(tr.Spans[0].Inputs)
+			if want := `{"messages":[{"content":"hello","role":"user"}]}`; err != nil || string(asked) != want {
+				t.Errorf("it says the agent was asked %s, want %s", asked, want)
 			}
 		}
 		if h.pending() != 1 {

@@ -40,9 +40,7 @@ func (o *observer) see(ev agent.Event) error {
 	}
 	switch ev.Type {
 	case "response.output_text.delta":
-		f := gjson.GetManyBytes(ev.Data, "item_id", "delta")
-		o.spoke(f[1].Str)
-		o.speech.add(f[0].Str, f[1].Str)
+		o.delta(ev.Data)
 	case "response.output_text.annotation.added":
 		f := gjson.GetManyBytes(ev.Data, "item_id", "annotation")
 		if f[1].IsObject() {
@@ -61,6 +59,22 @@ func (o *observer) see(ev agent.Event) error {
 		o.count(gjson.GetBytes(ev.Data, "response.usage"))
 	}
 	return nil
+}
+
+// delta takes a piece of text. There are many of them, so it is walked once.
+func (o *observer) delta(data []byte) {
+	var item, text string
+	gjson.ParseBytes(data).ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "item_id":
+			item = v.Str
+		case "delta":
+			text = v.Str
+		}
+		return true
+	})
+	o.spoke(text)
+	o.speech.add(item, text)
 }
 
 // spoke notes when the first text arrived.

@@ -51,10 +51,8 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 		if err := s.links.EndTx(ctx, tx, l.ClientRequestID, chat.Failed, "", now); err != nil {
 			return err
 		}
-		if record != nil {
-			if err := s.links.SaveRecordTx(ctx, tx, l.ClientRequestID, record); err != nil {
-				return err
-			}
+		if err := s.links.SaveRecordTx(ctx, tx, l.ClientRequestID, record); err != nil {
+			return err
 		}
 		if l.TraceBy == link.ByGateway {
 			return s.jobs.EnqueueTx(ctx, tx, link.RecordJob, l.ClientRequestID, now)
@@ -63,27 +61,53 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 	})
 }
 
-// interruptedTrace is the trace that was kept at the turn's beginning, ended;
-// nil when it is gone, for then delivery makes a bare one.
+// interruptedTrace is the trace of the turn as far as it came.
 func (s *Service) interruptedTrace(ctx context.Context, l link.Link, now time.Time) (json.RawMessage, error) {
-	record, err := s.links.Record(ctx, l.ClientRequestID)
-	if errs.Is(err, errs.NotFound) {
-		return nil, nil
-	}
+	branch, err := s.interruptedBranch(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	var tr mlflowtrace.Trace
-	if err := json.Unmarshal(record, &tr); err != nil {
-		return nil, fmt.Errorf("read the kept trace: %w", err)
+	tr, err := s.begunTrace(ctx, l, branch)
+	if err != nil {
+		return nil, err
 	}
 	tr.State = mlflow.StateError
 	tr.Tags[TagStatus], tr.Tags[TagError] = chat.Failed, CodeInterrupted
 	tr.Spans[0].End = now
-	if m, err := s.chats.Message(ctx, l.Actor, l.MessageID); err == nil {
-		tr.ResponsePreview = chat.TextOf(m.Content)
+	if n := len(branch); n > 0 {
+		tr.ResponsePreview = chat.TextOf(branch[n-1].Content)
 		tr.Spans[0].Outputs = completion(tr.ResponsePreview, chat.Failed)
 	}
 	tr.Spans[0].Status = mlflowtrace.Status{Code: mlflow.StatusError, Message: CodeInterrupted + ": " + interrupted}
-	return json.Marshal(tr)
+	return encodeTrace(tr)
+}
+
+// interruptedBranch is what was said down to the answer; empty when that is not
+// stored, or not any more.
+func (s *Service) interruptedBranch(ctx context.Context, l link.Link) ([]chat.Message, error) {
+	if l.MessageID == "" {
+		return nil, nil
+	}
+	branch, err := s.chats.Branch(ctx, l.Actor, l.ConversationID, l.MessageID)
+	if errs.Is(err, errs.NotFound) {
+		return nil, nil
+	}
+	return branch, err
+}
+
+// begunTrace is the trace as it was when the turn began: the one that was kept,
+// or else what link and conversation tell.
+func (s *Service) begunTrace(ctx context.Context, l link.Link, branch []chat.Message) (*mlflowtrace.Trace, error) {
+	record, err := s.links.Record(ctx, l.ClientRequestID)
+	if errs.Is(err, errs.NotFound) {
+		return newTrace(l, l.Actor, history(branch[:max(0, len(branch)-1)])), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	tr := new(mlflowtrace.Trace)
+	if err := json.Unmarshal(record, tr); err != nil {
+		return nil, fmt.Errorf("read the kept trace: %w", err)
+	}
+	return tr, nil
 }

@@ -41,10 +41,10 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	err := t.relay(sink, obs)
 	t.flush(sink) // the answer does not wait until it is stored
 	a := t.finish(obs, err)
-	t.complete(a)
-	if err := t.keep(a); err != nil {
+	tr := t.complete(a)
+	if err := t.keep(a, tr); err != nil {
 		t.svc.log.Error("answer not stored", "client_request_id", t.ClientRequestID, "err", err)
-		t.svc.keepLater(t, *a)
+		t.svc.keepLater(t, *a, tr)
 		a.fail("not_stored", "The answer could not be stored; it is tried again, but copy what you need before you leave this page.")
 	}
 	t.sendTitle(sink, a)

@@ -25,26 +25,24 @@ const (
 // (mlflow/tracing/constant.py).
 const metadataCost = "mlflow.trace.cost"
 
-// newTrace is the turn's trace as far as it is known before the agent is
-// called. Its id is minted now, so that ratings need no search.
-func (t *Turn) newTrace(r TurnRequest) *mlflowtrace.Trace {
-	root := mlflowtrace.Span{ID: mlflowtrace.NewSpanID(), Name: t.agent.ID, Type: mlflowtrace.TypeAgent, Start: t.started, End: t.started}
+// newTrace is an answer's trace as far as it is known before the agent is called.
+// asked is empty where the trace may not hold what was said.
+func newTrace(l link.Link, user string, asked []agent.Message) *mlflowtrace.Trace {
 	tr := &mlflowtrace.Trace{
-		ID: mlflowtrace.NewTraceID(), Name: t.agent.ID, ClientRequestID: t.ClientRequestID, Session: t.ConversationID, User: r.User,
-		Tags: map[string]string{TagAgent: t.agent.ID},
+		ID: l.TraceID, Name: l.AgentID, ClientRequestID: l.ClientRequestID, Session: l.ConversationID, User: user,
+		Tags:  map[string]string{TagAgent: l.AgentID},
+		Spans: []mlflowtrace.Span{{ID: mlflowtrace.NewSpanID(), Name: l.AgentID, Type: mlflowtrace.TypeAgent, Start: l.StartedAt, End: l.StartedAt}},
 	}
-	if t.agent.Version != "" {
-		tr.Tags[TagAgentVersion] = t.agent.Version
+	if tr.ID == "" {
+		tr.ID = mlflowtrace.NewTraceID()
 	}
-	if t.content() {
-		root.Inputs = map[string]any{"messages": chatMessages(t.req.Messages)}
-		if n := len(r.Messages); n > 0 {
-			tr.RequestPreview = chat.TextOf(r.Messages[n-1].Content)
-		} else if n := len(t.req.Messages); n > 0 {
-			tr.RequestPreview = chat.TextOf(t.req.Messages[n-1].Content)
-		}
+	if l.AgentVersion != "" {
+		tr.Tags[TagAgentVersion] = l.AgentVersion
 	}
-	tr.Spans = []mlflowtrace.Span{root}
+	if n := len(asked); n > 0 {
+		tr.Spans[0].Inputs = map[string]any{"messages": chatMessages(asked)}
+		tr.RequestPreview = chat.TextOf(asked[n-1].Content)
+	}
 	return tr
 }
 
@@ -59,10 +57,19 @@ func chatMessages(msgs []agent.Message) []map[string]any {
 	return out
 }
 
-// complete adds what came of the turn: the root's end, the tools' spans and the
-// answer in the shape of a chat completion, which MLflow's UI shows as a chat.
-func (t *Turn) complete(a *Answer) {
-	tr := t.trace
+func (t *Turn) newTrace() *mlflowtrace.Trace {
+	var asked []agent.Message
+	if t.content() {
+		asked = t.req.Messages
+	}
+	return newTrace(t.link, t.req.User, asked)
+}
+
+// complete makes the turn's trace, with what came of it: the root's end, the
+// tools' spans and the answer in the shape of a chat completion, which MLflow's
+// UI shows as a chat.
+func (t *Turn) complete(a *Answer) *mlflowtrace.Trace {
+	tr := t.newTrace()
 	root := &tr.Spans[0]
 	root.End = a.ended
 	tr.State = mlflow.StateOK
@@ -94,6 +101,7 @@ func (t *Turn) complete(a *Answer) {
 	if t.agent.TraceBy == link.ByGateway || a.neverCalled {
 		a.Summary.TraceID = tr.ID
 	}
+	return tr
 }
 
 // completion is an answer in the shape of a chat completion.
@@ -108,11 +116,11 @@ func completion(text, status string) map[string]any {
 	}}}
 }
 
-// record is the trace as it is kept until it is in MLflow.
-func (t *Turn) record() (json.RawMessage, error) {
-	raw, err := json.Marshal(t.trace)
+// encodeTrace is the trace as it is kept until it is in MLflow.
+func encodeTrace(tr *mlflowtrace.Trace) (json.RawMessage, error) {
+	raw, err := json.Marshal(tr)
 	if err != nil {
-		return nil, fmt.Errorf("encode the trace of %s: %w", t.ClientRequestID, err)
+		return nil, fmt.Errorf("encode the trace of %s: %w", tr.ClientRequestID, err)
 	}
 	return raw, nil
 }

@@ -30,8 +30,10 @@ type Writer struct {
 	buf     []byte // not yet sent
 }
 
-// maxHeld is how many bytes Add holds back at most.
-const maxHeld = 16 << 10
+const (
+	firstHeld = 2 << 10  // what Add makes room for at first
+	maxHeld   = 16 << 10 // how many bytes Add holds back at most
+)
 
 // NewWriter returns a Writer to w. The header fields of an event stream are set
 // with the first write, beside those the caller has set; until then the caller
@@ -51,6 +53,9 @@ func (w *Writer) Event(data []byte) error {
 // Add is Event for a caller that has more to say at once: the event goes out
 // with the next one that is not added, with Flush, or when enough are held back.
 func (w *Writer) Add(data []byte) error {
+	if w.buf == nil {
+		w.buf = make([]byte, 0, firstHeld)
+	}
 	w.buf = appendData(w.buf, data)
 	if w.err != nil || len(w.buf) >= maxHeld {
 		return w.Flush()
