@@ -59,9 +59,8 @@ var (
 	linkText  = regexp.MustCompile(`!?\[([^\]\n]*)\]\([^)\s]*\)`)
 	address   = regexp.MustCompile(`https?://(?:www\.)?([^\s/?#]+)\S*`)
 	lineMark  = regexp.MustCompile(`(?m)^[ \t]*(?:#{1,6}|>|[-*+]|\d{1,3}[.)])[ \t]+`)
-	emphasis  = regexp.MustCompile("\\*\\*|__|`")
+	emphasis  = strings.NewReplacer("**", "", "__", "", "`", "")
 	paragraph = regexp.MustCompile(`\n\s*\n`)
-	sentence  = regexp.MustCompile(`.+?(?:[.!?…]+(?:\s+|$)|[。！？]|$)`)
 
 	// What stands before the matter in a question, in the languages of the page.
 	opening = regexp.MustCompile(`(?i)^(?:` + strings.Join([]string{
@@ -80,16 +79,25 @@ var (
 // so that a title costs no call and nobody else reads the question for it.
 func subjectOf(text string) string {
 	text = strings.ToValidUTF8(text[:min(len(text), titleFrom)], "")
-	words := codeBlock.ReplaceAllString(text, "\n\n")
+	words := replace(codeBlock, "`", text, "\n\n")
 	if strings.TrimSpace(words) == "" {
 		words = strings.ReplaceAll(text, "```", "") // nothing but code
 	}
-	words = linkText.ReplaceAllString(words, "$1")
-	words = address.ReplaceAllString(words, "$1")
-	words = emphasis.ReplaceAllString(lineMark.ReplaceAllString(words, ""), "")
+	words = replace(linkText, "]", words, "$1")
+	words = replace(address, ":", words, "$1")
+	words = emphasis.Replace(replace(lineMark, "#>-*+0123456789", words, ""))
 	subject := withoutOpening(mainSentence(words))
 	subject = strings.TrimRightFunc(subject, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(".,:;!", r) })
 	return clipWords(upperFirst(subject), maxSubject)
+}
+
+// replace is ReplaceAllString for a text that can match only if it holds one of the
+// marks: most do not, and looking for them is much quicker.
+func replace(expr *regexp.Regexp, marks, text, with string) string {
+	if !strings.ContainsAny(text, marks) {
+		return text
+	}
+	return expr.ReplaceAllString(text, with)
 }
 
 // mainSentence is the first question of at least three words, else the first
@@ -101,8 +109,8 @@ func mainSentence(text string) string {
 		if whole == "" {
 			whole = part
 		}
-		for _, s := range sentence.FindAllString(part, -1) {
-			s = strings.TrimSpace(s)
+		for s := ""; part != ""; {
+			s, part = cutSentence(part)
 			n := len(strings.Fields(s))
 			if strings.ContainsAny(s[len(s)-min(len(s), 3):], "?？") && n >= 3 {
 				return s
@@ -116,6 +124,19 @@ func mainSentence(text string) string {
 		return whole
 	}
 	return first
+}
+
+// cutSentence returns the first sentence of a line that is not empty, and what
+// comes after it.
+func cutSentence(line string) (sentence, rest string) {
+	for i, r := range line {
+		end := i + utf8.RuneLen(r)
+		next, _ := utf8.DecodeRuneInString(line[end:])
+		if strings.ContainsRune("。！？", r) || strings.ContainsRune(".!?…", r) && (end == len(line) || next == ' ') {
+			return line[:end], strings.TrimLeft(line[end:], " ")
+		}
+	}
+	return line, ""
 }
 
 // withoutOpening takes courtesies off, as long as something is left.
