@@ -85,11 +85,29 @@ print(len(traces), "answers that somebody did not like")
 
 More in the [documentation](https://example.com/docs), or see ![a chart](https://example.com/chart.png).`;
 
+const maths = `The roots of $ax^2 + bx + c = 0$ with \\(a \\ne 0\\) are
+
+\\[
+x_{1,2} = \\frac{-b \\pm \\sqrt{b^2 - 4ac}}{2a}
+\\]
+
+and a sum, in a block of its own:
+
+$$
+\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}, \\qquad \\begin{pmatrix} 1 & 2 \\\\ 3 & 4 \\end{pmatrix} \\vec v = \\lambda \\vec v
+$$
+
+It costs $5 and $6, which is no maths; \`$HOME\` is none either, and this is wrong: $\\frac{1}$.
+
+| Name | Formula |
+|---|---|
+| Euler | $e^{i\\pi} + 1 = 0$ |`;
+
 const hostile = `<img src=x onerror="window.hacked = 1"> <script>window.hacked = 1</script>
 
 [click](javascript:window.hacked=1) ![x](javascript:window.hacked=1) <iframe srcdoc="<script>parent.hacked=1</script>"></iframe>
 
-[data](data:text/html,<script>window.hacked=1</script>) and a remote picture ![spy](https://spy.example/pixel.gif)`;
+$\\href{javascript:window.hacked=1}{x}$ $$\\class{x}{y} \\includegraphics{https://spy.example/m.png}$$ [data](data:text/html,<script>window.hacked=1</script>) and a remote picture ![spy](https://spy.example/pixel.gif)`;
 
 const sourced = "Traces record each run and feedback is attached to them. Ratings are kept on the answer's own trace.";
 
@@ -117,6 +135,7 @@ export function script(question) {
   if (asks(/empty/i)) return [];
   if (asks(/slow/i)) return said(Array.from({ length: 40 }, (_, n) => `This is sentence ${n + 1} of a slow answer.`).join(" ")).map((event) => ({ ...event, wait: 60 }));
   if (asks(/long/i)) return said(Array.from({ length: 30 }, () => gallery).join("\n\n")).map((event, n) => ({ ...event, wait: n % 40 === 0 ? 1 : 0 }));
+  if (asks(/maths/i)) return said(maths);
   if (asks(/report|gallery/i)) return said(gallery);
   return said(`You said: ${question || "nothing"}. I am a demo agent and answer by rules.`);
 }

@@ -27,6 +27,11 @@ const states = {
   empty: ["/"],
   report: ["/c/conv-1", (page) => page.locator(".code-keyword").first().waitFor()],
   imported: ["/c/conv-3"],
+  maths: ["/", async (page) => {
+    await ask(page, "Show some maths");
+    await answered(page);
+    await page.locator("math").first().waitFor();
+  }],
   down: ["/c/conv-2", async (page) => {
     await page.getByRole("button", { name: "Bad response" }).click();
     await page.getByRole("button", { name: "Inaccurate" }).click();

@@ -134,6 +134,24 @@ describe("an answer", () => {
       expect(scripts.some((script) => script.includes("python"))).toBe(true);
     }));
 
+  it("has its formulas drawn, under the same policy, and loads what draws them only then", () =>
+    withPage({}, async ({ page }) => {
+      const files: string[] = [];
+      page.on("response", (response) => /\.(?:js|css)$/.test(response.url()) && files.push(new URL(response.url()).pathname));
+      await ask(page, "Hello");
+      await settled(page);
+      expect(files).toEqual([]);
+      await ask(page, "Show some maths");
+      await page.locator('article[data-status="completed"]').nth(1).waitFor();
+      const answer = answers(page).last();
+      // Two in the text, two displayed, one in the table; the sixth is not valid and stays as it was written.
+      await until(() => answer.locator("math").count(), 5);
+      expect(await answer.locator("math mfrac").count()).toBe(2);
+      expect(await answer.locator(".tex").allInnerTexts()).toEqual(["\\frac{1}"]);
+      expect(await answer.innerText()).toContain("It costs $5 and $6, which is no maths");
+      expect(files.some((file) => file.includes("formulas"))).toBe(true);
+    }));
+
   it("runs nothing and loads nothing that it brings along", () =>
     withPage({}, async ({ page }) => {
       const asked: string[] = [];

@@ -5,7 +5,9 @@ import remarkGfm from "remark-gfm";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
 import { splitBlocks } from "./blocks";
+import { Formula, useFormulas } from "./Formula";
 import { Highlighted } from "./Highlighted";
+import { mayHaveMaths, withMaths } from "./maths";
 
 /** Rendered Markdown. Only the block that changed is parsed again. */
 export function Markdown({ text }: { text: string }) {
@@ -18,14 +20,19 @@ export function Markdown({ text }: { text: string }) {
 const plugins = [remarkGfm];
 
 const Block = memo(function Block({ text }: { text: string }) {
+  const formulas = useFormulas(mayHaveMaths(text));
+  const remarkPlugins = useMemo(() => (formulas ? [...plugins, formulas.plugin] : plugins), [formulas]);
   return (
     <div className="prose-block" dir="auto">
-      <ReactMarkdown remarkPlugins={plugins} components={components}>
-        {text}
+      <ReactMarkdown remarkPlugins={remarkPlugins} components={components}>
+        {formulas ? withMaths(text) : text}
       </ReactMarkdown>
     </div>
   );
 });
+
+/** How `withMaths` marks inline maths that stands for itself. */
+const displayed = "\\displaystyle ";
 
 const components: Components = {
   a({ href = "", children }) {
@@ -55,6 +62,7 @@ const components: Components = {
   pre: ({ children }) => <>{children}</>,
   code: ({ className, children }) => {
     const text = String(children);
+    if (className?.includes("language-math")) return <Formula tex={text} display={!className.includes("math-inline") || text.startsWith(displayed)} />;
     const language = /language-(\S+)/.exec(className ?? "")?.[1];
     // A fenced block's text always ends with a line break; inline code never has one.
     return language || text.endsWith("\n") ? <CodeBlock title={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;

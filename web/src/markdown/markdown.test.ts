@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { splitBlocks } from "./blocks";
+import { withMaths } from "./maths";
 import { sourcesOf, withMarks } from "./citations";
 
 describe("splitBlocks", () => {
@@ -24,6 +25,35 @@ describe("splitBlocks", () => {
       expect(blocks.slice(0, before.length - 1)).toEqual(before.slice(0, -1));
       before = blocks;
     }
+  });
+});
+
+describe("maths", () => {
+  it.each([
+    ["a dollar on each side", "so $x^2$ grows", "so $$x^2$$ grows"],
+    ["one letter", "let $n$ be", "let $$n$$ be"],
+    ["an escaped dollar inside", "$a + \\$5$", "$$a + \\$5$$"],
+    ["parentheses", "so \\(a\nb\\).", "so $$a b$$."],
+    ["brackets", "\\[\n\\frac{a}{b}\n\\]", "$$\\displaystyle \\frac{a}{b}$$"],
+    ["two dollars on a line", "$$x = 1$$", "$$\\displaystyle x = 1$$"],
+    ["a number that is calculated with", "$2 + 2 = 4$", "$$2 + 2 = 4$$"],
+  ])("is %s", (_name, text, expected) => {
+    expect(withMaths(text)).toBe(expected);
+  });
+
+  it.each([
+    ["prices", "It costs $5 and $6."],
+    ["a range of prices", "$5-$6, $20/$30, (or $7)"],
+    ["a price before and a unit behind", "from $5 and up to 10$."],
+    ["variables of a shell", "$HOME/$USER and $PATH"],
+    ["other dollars", "US$5 and US$10"],
+    ["escaped dollars", "\\$x\\$"],
+    ["inline code", "`$x$` and ``\\(y\\)``"],
+    ["a fence", "```sh\necho $x$ \\(y\\)\n```"],
+    ["what is not closed", "\\[ x + and $y"],
+    ["a block between dollars, which the parser knows", "$$\nx\n$$"],
+  ])("is not %s", (_name, text) => {
+    expect(withMaths(text)).toBe(text);
   });
 });
 
