@@ -100,11 +100,9 @@ func specOf(f *config.AgentFeedback) feedback.Spec {
 	}
 	spec := feedback.Spec{Open: f.Open}
 	for _, d := range f.Dimensions {
-		fd := feedback.Dimension{Name: d.Name, Type: d.Type, Min: d.Min, Max: d.Max, Step: d.Step, Categories: d.Categories}
-		switch {
-		case len(d.Reasons.Up)+len(d.Reasons.Down) > 0:
-			fd.Reasons = map[string][]string{"up": d.Reasons.Up, "down": d.Reasons.Down}
-		case d.Name == feedback.DefaultName && d.Type == feedback.Boolean:
+		fd := feedback.Dimension{Name: d.Name, Type: d.Type, Min: d.Min, Max: d.Max, Step: d.Step, Categories: d.Categories,
+			Reasons: d.Reasons, Label: d.Label, Labels: d.Labels}
+		if len(fd.Reasons) == 0 && d.Name == feedback.DefaultName && d.Type == feedback.Boolean {
 			fd.Reasons = feedback.DefaultReasons()
 		}
 		spec.Dimensions = append(spec.Dimensions, fd)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -131,76 +130,6 @@ func (l *loader) words(path string, given, allowed []string) {
 	for i, w := range given {
 		if l.oneOf(path, w, allowed...) && slices.Contains(given[:i], w) {
 			l.bad(path, fmt.Sprintf("%q stands twice", w))
-		}
-	}
-}
-
-// mlflowWords are names that MLflow's search takes for fields of the trace.
-var mlflowWords = []string{"name", "prompt", "run_id", "text", "timestamp", "execution_time", "end_time"}
-
-func (l *loader) dimensions(path string, dims []Dimension) {
-	for i, d := range dims {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if !idPattern.MatchString(d.Name) {
-			l.bad(at, fmt.Sprintf("dimension name %q must be 1 to 64 of A-Z a-z 0-9 . _ -", d.Name))
-		}
-		if slices.Contains(mlflowWords, d.Name) || strings.HasPrefix(d.Name, "mlflow.") {
-			l.bad(at+".name", fmt.Sprintf("dimension name %q is MLflow's own: feedback under it could not be searched", d.Name))
-		}
-		if slices.ContainsFunc(dims[:i], func(o Dimension) bool { return o.Name == d.Name }) {
-			l.bad(at+".name", fmt.Sprintf("dimension %q stands twice", d.Name))
-		}
-		l.dimension(at, d)
-	}
-}
-
-func (l *loader) dimension(at string, d Dimension) {
-	if !l.oneOf(at+".type", d.Type, "boolean", "number", "category", "multi_category", "text") {
-		return
-	}
-	number := d.Type == "number"
-	category := d.Type == "category" || d.Type == "multi_category"
-	switch {
-	case !number && (d.Min != nil || d.Max != nil || d.Step != nil):
-		l.bad(at, "min, max and step belong to type number, not "+d.Type)
-	case !category && len(d.Categories) > 0:
-		l.bad(at, "categories belong to type category or multi_category, not "+d.Type)
-	case category && len(d.Categories) == 0:
-		l.bad(at, "type "+d.Type+" needs categories")
-	case d.Type != "boolean" && len(d.Reasons.Up)+len(d.Reasons.Down) > 0:
-		l.bad(at, "reasons belong to type boolean, not "+d.Type)
-	}
-	if number {
-		l.bounds(at, d)
-	}
-	for _, list := range [][]string{d.Categories, d.Reasons.Up, d.Reasons.Down} {
-		l.keys(at, list)
-	}
-}
-
-func (l *loader) bounds(at string, d Dimension) {
-	for _, f := range []*float64{d.Min, d.Max, d.Step} {
-		if f != nil && (math.IsNaN(*f) || math.IsInf(*f, 0)) {
-			l.bad(at, "min, max and step must be finite numbers")
-			return
-		}
-	}
-	if d.Min != nil && d.Max != nil && *d.Min >= *d.Max {
-		l.bad(at, "min must be below max")
-	}
-	if d.Step != nil && *d.Step <= 0 {
-		l.bad(at, "step must be above 0")
-	}
-}
-
-// keys checks a list of words that end up as stored keys.
-func (l *loader) keys(at string, list []string) {
-	for i, k := range list {
-		if strings.TrimSpace(k) == "" || len(k) > 100 {
-			l.bad(at, fmt.Sprintf("%q must have 1 to 100 characters", k))
-		}
-		if slices.Contains(list[:i], k) {
-			l.bad(at, fmt.Sprintf("%q stands twice", k))
 		}
 	}
 }

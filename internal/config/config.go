@@ -166,13 +166,15 @@ type Dimension struct {
 	Max        *float64 `yaml:"max"`
 	Step       *float64 `yaml:"step"`
 	Categories []string `yaml:"categories"`
-	Reasons    Reasons  `yaml:"reasons"`
-}
 
-// Reasons are the stable keys a person may add to a thumb.
-type Reasons struct {
-	Up   []string `yaml:"up"`
-	Down []string `yaml:"down"`
+	// Reasons are the stable keys a person may add to a value: to up or down, to a
+	// number, to a category.
+	Reasons map[string][]string `yaml:"reasons"`
+
+	// Label is what the page calls the dimension, by language (BCP 47); Labels is
+	// the same for its reasons and categories, by key.
+	Label  map[string]string            `yaml:"label"`
+	Labels map[string]map[string]string `yaml:"labels"`
 }
 
 // Secret is text that never shows itself: printed, logged or marshalled it is

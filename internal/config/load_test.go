@@ -73,7 +73,13 @@ agents:
     feedback:
       dimensions:
         - {name: user_feedback, type: boolean, reasons: {down: [inaccurate], up: [clear]}}
-        - {name: helpfulness, type: number, min: 1, max: 5}
+        - name: helpfulness
+          type: number
+          min: 1
+          max: 5
+          label: {en: How helpful?, de: Wie hilfreich?}
+          reasons: {1: [wrong_price], 5: [quick]}
+          labels: {wrong_price: {en: Wrong price, de: Falscher Preis}}
   - {id: llm, protocol: chat_completions, url: "http://llm/v1/chat/completions", model: m, trace: {send: [header, metadata]}}
 auth: {mode: none}
 feedback: {wait: 250ms}
@@ -94,8 +100,10 @@ func TestARealFile(t *testing.T) {
 			Trace: config.AgentTrace{By: "agent", Find: find,
 				GiveUpAfter: config.Duration{Duration: 2 * time.Minute}},
 			Feedback: &config.AgentFeedback{Dimensions: []config.Dimension{
-				{Name: "user_feedback", Type: "boolean", Reasons: config.Reasons{Up: []string{"clear"}, Down: []string{"inaccurate"}}},
-				{Name: "helpfulness", Type: "number", Min: &one, Max: &five},
+				{Name: "user_feedback", Type: "boolean", Reasons: map[string][]string{"up": {"clear"}, "down": {"inaccurate"}}},
+				{Name: "helpfulness", Type: "number", Min: &one, Max: &five, Label: map[string]string{"en": "How helpful?", "de": "Wie hilfreich?"},
+					Reasons: map[string][]string{"1": {"wrong_price"}, "5": {"quick"}},
+					Labels:  map[string]map[string]string{"wrong_price": {"en": "Wrong price", "de": "Falscher Preis"}}},
 			}}},
 		{ID: "llm", Name: "llm", Protocol: "chat_completions", URL: "http://llm/v1/chat/completions", Model: "m",
 			Auth: config.AgentAuth{Type: "none"}, ExperimentID: "0",

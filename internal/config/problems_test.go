@@ -85,7 +85,14 @@ func TestProblems(t *testing.T) {
 		{"bounds of text", dim("name: d, type: text, min: 1"), "conf.yaml:1: min, max and step belong to type number, not text"},
 		{"no categories", dim("name: d, type: category"), "conf.yaml:1: type category needs categories"},
 		{"stray categories", dim("name: d, type: boolean, categories: [a]"), "conf.yaml:1: categories belong to type category or multi_category, not boolean"},
-		{"stray reasons", dim("name: d, type: text, reasons: {up: [a]}"), "conf.yaml:1: reasons belong to type boolean, not text"},
+		{"stray reasons", dim("name: d, type: text, reasons: {up: [a]}"), "conf.yaml:1: reasons belong to type boolean, number or category, not text"},
+		{"reasons of no thumb", dim("name: d, type: boolean, reasons: {left: [a]}"), `conf.yaml:1: reasons of dimension d are for up and down, not "left"`},
+		{"reasons of no number", dim("name: d, type: number, reasons: {good: [a]}"), `conf.yaml:1: reasons of dimension d are for numbers, such as 1, not "good"`},
+		{"reasons of no category", dim("name: d, type: category, categories: [x], reasons: {y: [a]}"), `conf.yaml:1: reasons of dimension d are for its categories, not "y"`},
+		{"reason with a comma", dim(`name: d, type: boolean, reasons: {up: ["a,b"]}`), `conf.yaml:1: reason "a,b" has a comma or a control character`},
+		{"label of nothing", dim("name: d, type: boolean, reasons: {up: [a]}, labels: {b: {en: B}}"), `conf.yaml:1: labels of dimension d name "b", which is none of its reasons and categories`},
+		{"label in no language", dim("name: d, type: text, label: {English: D}"), `conf.yaml:1: label of d: "English" is no language tag, such as en or de`},
+		{"label of nothing to read", dim(`name: d, type: category, categories: [x], labels: {x: {en: " "}}`), `conf.yaml:1: label of x in en must have 1 to 200 characters`},
 		{"reason twice", dim("name: d, type: boolean, reasons: {up: [a, a]}"), `conf.yaml:1: "a" stands twice`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -45,6 +45,10 @@ type Dimension struct {
 	Step       *float64            // of a number, counted from Min (or 0); nil = any
 	Categories []string            // of a category or multi_category
 	Reasons    map[string][]string // offered keys, by "up" and "down"; for a number or category under its value
+
+	// What people read, by language (BCP 47); nothing is decided by it.
+	Label  map[string]string            // the dimension
+	Labels map[string]map[string]string // its reasons and categories, by key
 }
 
 // Spec is what an agent takes.

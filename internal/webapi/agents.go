@@ -30,7 +30,10 @@ type dimensionView struct {
 	Max        *float64            `json:"max,omitempty"`
 	Step       *float64            `json:"step,omitempty"`
 	Categories []string            `json:"categories,omitempty" nullable:"false"`
-	Reasons    map[string][]string `json:"reasons,omitempty" doc:"Language-neutral keys, by up and down."`
+	Reasons    map[string][]string `json:"reasons,omitempty" doc:"Language-neutral keys, by up and down, or by the value of a number or category."`
+
+	Label  map[string]string            `json:"label,omitempty" doc:"What to call the dimension, by language; its name in words where this says nothing."`
+	Labels map[string]map[string]string `json:"labels,omitempty" doc:"What to call its reasons and categories, by key and language."`
 }
 
 func (s *API) listAgents(context.Context, *struct{}) (*page[agentView], error) {
@@ -52,5 +55,6 @@ func viewAgent(a *gateway.Agent) agentView {
 }
 
 func viewDimension(d feedback.Dimension) dimensionView {
-	return dimensionView{Name: d.Name, Type: d.Type, Min: d.Min, Max: d.Max, Step: d.Step, Categories: d.Categories, Reasons: d.Reasons}
+	return dimensionView{Name: d.Name, Type: d.Type, Min: d.Min, Max: d.Max, Step: d.Step, Categories: d.Categories, Reasons: d.Reasons,
+		Label: d.Label, Labels: d.Labels}
 }

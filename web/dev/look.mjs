@@ -69,7 +69,9 @@ const states = {
     await page.getByRole("button", { name: "Good response" }).click();
     await page.getByText("Rate in detail").last().click();
     await page.getByRole("radiogroup", { name: "Helpfulness" }).getByText("4").click();
-    await page.locator('fieldset [data-delivery="delivered"]').waitFor();
+    await page.getByRole("radiogroup", { name: "Tone of voice" }).getByText("Cold").click();
+    await page.getByRole("button", { name: "It did not greet me" }).click();
+    await page.locator('fieldset [data-delivery="delivered"]').nth(1).waitFor();
   }],
   summary: ["/", async (page) => {
     await ask(page, "Show me a tool call");

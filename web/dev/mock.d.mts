@@ -7,7 +7,7 @@ export interface Rated {
 
 export interface Mock {
   url: string;
-  state: { conversations: Map<string, unknown>; messages: Map<string, unknown>; feedback: Map<string, { name: string; value: unknown; withdrawn: boolean }> };
+  state: { conversations: Map<string, unknown>; messages: Map<string, unknown>; feedback: Map<string, { name: string; value: unknown; reasons?: string[]; withdrawn: boolean }> };
   faults: Record<"rate" | "rateDelay" | "withdraw" | "traceReadyAfter" | "cutAfter" | "list", number> & { waiting: string };
   seen: {
     rate: Rated[];

@@ -166,7 +166,15 @@ describe("rating in detail", () => {
       await dialog.getByText("Rate in detail").click();
       await dialog.getByRole("radiogroup", { name: "Helpfulness" }).getByText("3").click();
       await page.keyboard.press("ArrowRight");
-      await dialog.getByRole("radiogroup", { name: "Tone" }).getByText("Neutral").click();
+      await dialog.getByRole("radiogroup", { name: "Tone of voice" }).getByText("Cold").click();
+      await dialog.getByRole("button", { name: "Blunt" }).click();
+      await dialog.getByRole("button", { name: "It did not greet me" }).click();
+      const reasons = () => [...mock.state.feedback.values()].find(({ name }) => name === "tone")?.reasons;
+      await until(reasons, ["blunt", "no_greeting"]);
+      // Another value has reasons of its own.
+      await dialog.getByRole("radiogroup", { name: "Tone of voice" }).getByText("Neutral").click();
+      await until(reasons, []);
+      await dialog.getByRole("button", { name: "Blunt" }).waitFor({ state: "detached" });
       await dialog.getByRole("radiogroup", { name: "Solved my problem" }).getByText("No").click();
       await dialog.getByRole("button", { name: "Table" }).click();
       await dialog.getByRole("button", { name: "Code" }).click();

@@ -442,12 +442,22 @@ export interface components {
         };
         DimensionView: {
             categories?: string[];
+            /** @description What to call the dimension, by language; its name in words where this says nothing. */
+            label?: {
+                [key: string]: string;
+            };
+            /** @description What to call its reasons and categories, by key and language. */
+            labels?: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
             /** Format: double */
             max?: number;
             /** Format: double */
             min?: number;
             name: string;
-            /** @description Language-neutral keys, by up and down. */
+            /** @description Language-neutral keys, by up and down, or by the value of a number or category. */
             reasons?: {
                 [key: string]: string[] | null;
             };

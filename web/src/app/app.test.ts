@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { de } from "../i18n/de";
 import { en } from "../i18n/en";
-import { firstLanguage } from "../i18n";
+import { firstLanguage, nameOfDimension, nameOfKey } from "../i18n";
 import { spanRows, visibleRows } from "../trace/spans";
 import { groupByAge } from "./groups";
 import { pathOf, placeOf } from "./router";
@@ -37,6 +37,18 @@ describe("languages", () => {
   });
   it("name every reason in each", () => {
     expect(Object.keys(de.reasonNames)).toEqual(Object.keys(en.reasonNames));
+  });
+  it.each([
+    [{ "de-AT": "Ton", en: "Tone" }, "Ton"],
+    [{ fr: "Ton (fr)", en: "Tone" }, "Tone"],
+    [{ fr: "Ton (fr)" }, "Ton (fr)"],
+    [undefined, "Tone of voice"],
+  ])("a deployer's label %j is %s in German", (label, expected) => {
+    expect(nameOfDimension({ name: "tone_of_voice", type: "text", label }, { t: de, language: "de" })).toBe(expected);
+  });
+  it("a key's label comes before the usual name of a reason, and that before the key's own words", () => {
+    const dimension = { name: "d", type: "boolean" as const, labels: { slow: { de: "Zu lahm" } } };
+    expect(["slow", "incomplete", "wrong_price"].map((key) => nameOfKey(dimension, key, { t: de, language: "de" }))).toEqual(["Zu lahm", de.reasonNames.incomplete, "Wrong price"]);
   });
 });
 

@@ -2,7 +2,7 @@ import { useId } from "react";
 import type { Dimension, Feedback, FeedbackValue } from "../api/types";
 import { useApp } from "../app/context";
 import { useObservable } from "../app/observable";
-import { dimensionName, useT } from "../i18n";
+import { nameOfDimension, nameOfKey, useI18n } from "../i18n";
 import { Chip } from "./Chip";
 import { DeliveryWords } from "./DeliveryWords";
 import { noVote } from "./machine";
@@ -29,12 +29,13 @@ export function DetailForm({ dimensions, ...about }: Props) {
 }
 
 function Question({ dimension, traceId, agentId, feedback }: Omit<Props, "dimensions"> & { dimension: Dimension }) {
-  const t = useT();
+  const i18n = useI18n();
+  const { t } = i18n;
   const { ballots } = useApp();
   const ballot = ballots.get({ traceId, agentId, dimension: dimension.name }, feedback);
   const state = useObservable(ballot.state);
-  const { value } = state.shown;
-  const name = dimensionName(dimension.name);
+  const { value, reasons, comment } = state.shown;
+  const name = nameOfDimension(dimension, i18n);
   const answer = (next: FeedbackValue | undefined) => ballot.vote(next === undefined ? noVote : { value: next, reasons: [], comment: "" });
   return (
     <fieldset>
@@ -50,6 +51,15 @@ function Question({ dimension, traceId, agentId, feedback }: Omit<Props, "dimens
           </button>
         )}
       </div>
+      {value !== undefined && (
+        <div className="mt-1.5 flex flex-wrap gap-1.5 empty:hidden">
+          {reasonsFor(dimension, value).map((reason) => {
+            const on = reasons.includes(reason);
+            const toggle = () => ballot.vote({ value, comment, reasons: on ? reasons.filter((other) => other !== reason) : [...reasons, reason] });
+            return <Chip key={reason} name={nameOfKey(dimension, reason, i18n)} on={on} onToggle={toggle} />;
+          })}
+        </div>
+      )}
       {state.sync === "refused" && state.error && (
         <p role="alert" className="mt-1.5 text-xs text-danger">
           {t.voteFailed}. {state.error.text}
@@ -57,6 +67,12 @@ function Question({ dimension, traceId, agentId, feedback }: Omit<Props, "dimens
       )}
     </fieldset>
   );
+}
+
+/** The reasons that the deployer offers for this value. */
+function reasonsFor({ type, reasons }: Dimension, value: FeedbackValue): string[] {
+  const key = type === "boolean" ? (value ? "up" : "down") : String(value);
+  return reasons?.[key] ?? [];
 }
 
 interface FieldProps {
@@ -67,19 +83,20 @@ interface FieldProps {
 }
 
 function Field({ dimension, name, value, onAnswer }: FieldProps) {
-  const t = useT();
+  const i18n = useI18n();
+  const { t } = i18n;
   switch (dimension.type) {
     case "boolean":
       return <Choices name={name} options={[{ value: true, text: t.yes }, { value: false, text: t.no }]} value={value} onAnswer={onAnswer} />;
     case "category":
-      return <Choices name={name} options={(dimension.categories ?? []).map((category) => ({ value: category, text: dimensionName(category) }))} value={value} onAnswer={onAnswer} />;
+      return <Choices name={name} options={(dimension.categories ?? []).map((category) => ({ value: category, text: nameOfKey(dimension, category, i18n) }))} value={value} onAnswer={onAnswer} />;
     case "multi_category": {
       const chosen = Array.isArray(value) ? value : [];
       const toggle = (category: string) => {
         const next = chosen.includes(category) ? chosen.filter((other) => other !== category) : [...chosen, category];
         onAnswer(next.length > 0 ? next : undefined);
       };
-      return (dimension.categories ?? []).map((category) => <Chip key={category} name={dimensionName(category)} on={chosen.includes(category)} onToggle={() => toggle(category)} />);
+      return (dimension.categories ?? []).map((category) => <Chip key={category} name={nameOfKey(dimension, category, i18n)} on={chosen.includes(category)} onToggle={() => toggle(category)} />);
     }
     case "number": {
       const steps = stepsOf(dimension);
@@ -112,7 +129,7 @@ function Choices({ name, options, value, onAnswer }: ChoicesProps) {
     <div role="radiogroup" aria-label={name} className="flex flex-wrap gap-1.5">
       {options.map((option) => (
         <label
-          key={option.text}
+          key={String(option.value)}
           className={`grid min-h-8 min-w-8 place-items-center rounded-m border px-2.5 text-[0.8125rem] has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent pointer-coarse:min-h-11 pointer-coarse:min-w-11 ${option.value === value ? "border-accent bg-accent-soft font-medium text-accent-strong" : "border-edge hover:bg-hover"}`}
         >
           <input type="radio" name={group} className="sr-only" checked={option.value === value} onChange={() => onAnswer(option.value)} />

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import type { Dimension } from "../api/types";
 import { useObservable } from "../app/observable";
-import { reasonName, useT } from "../i18n";
+import { nameOfKey, useI18n } from "../i18n";
 import { Button } from "../ui/controls";
 import type { Ballot } from "./ballot";
 import { Chip } from "./Chip";
@@ -23,7 +23,8 @@ interface Props {
 
 /** Reasons and comment for a vote that is already on its way. */
 export function VoteForm({ ballot, dimension, side, onClose }: Props) {
-  const t = useT();
+  const i18n = useI18n();
+  const { t } = i18n;
   const state = useObservable(ballot.state);
   const typed = useObservable(ballot.draft);
   const draft = typed?.side === side ? typed : { side, reasons: state.shown.reasons, comment: state.shown.comment };
@@ -66,7 +67,7 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
       {!refused && <p className="mt-0.5 text-xs text-quiet">{t.optional}</p>}
       <div className="mt-3 flex flex-wrap gap-1.5">
         {reasons.map((reason) => (
-          <Chip key={reason} name={reasonName(t, reason)} on={draft.reasons.includes(reason)} onToggle={() => toggle(reason)} />
+          <Chip key={reason} name={nameOfKey(dimension, reason, i18n)} on={draft.reasons.includes(reason)} onToggle={() => toggle(reason)} />
         ))}
       </div>
       <textarea

@@ -1,4 +1,5 @@
 import { createContext, useContext } from "react";
+import type { Dimension } from "../api/types";
 import { de } from "./de";
 import { en, type Messages } from "./en";
 
@@ -32,9 +33,26 @@ export function reasonName(t: Messages, key: string): string {
 }
 
 /** The name of a dimension or category as words; they are the deployer's, so there is nothing to translate. */
-export function dimensionName(name: string): string {
+function dimensionName(name: string): string {
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What the deployer calls it in this language, else in one that is near: the same without its region, English, any. */
+function labelOf(texts: Record<string, string> | undefined, language: Language): string | undefined {
+  if (!texts) return undefined;
+  const near = Object.keys(texts).find((tag) => tag.split("-")[0] === language);
+  return texts[language] ?? (near ? texts[near] : undefined) ?? texts.en ?? Object.values(texts)[0];
+}
+
+/** The name of a dimension: the deployer's label, else its own name as words. */
+export function nameOfDimension({ name, label }: Dimension, { language }: I18n): string {
+  return labelOf(label, language) ?? dimensionName(name);
+}
+
+/** The name of a reason or category of a dimension. */
+export function nameOfKey({ labels }: Dimension, key: string, { t, language }: I18n): string {
+  return labelOf(labels?.[key], language) ?? reasonName(t, key);
 }
 
 /** A day as a person says it. */
