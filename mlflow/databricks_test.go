@@ -149,8 +149,16 @@ func unityCall(t *testing.T, c *mlflow.Client, e mlflowtest.Exchange) (any, erro
 	return nil, nil
 }
 
-func TestUnityCatalogIsRefusedWhereItIsNotKnown(t *testing.T) {
-	if _, err := mlflowtest.NewServer(t).Client().Trace(t.Context(), unityID); kindOf(err) != "Unsupported" {
+// A trace in Unity Catalog comes without its spans, from a server that knows none of
+// them as an error.
+func TestTraceInUnityCatalog(t *testing.T) {
+	const path = "/api/4.0/mlflow/traces/main.agents/0123456789abcdef0123456789abcdef/info"
+	info := `{"trace":{"trace_info":{"trace_id":"0123456789abcdef0123456789abcdef","trace_location":{"type":"UC_SCHEMA","uc_schema":{"catalog_name":"main","schema_name":"agents"}},"state":"OK"}}}`
+	trace, err := mlflowtest.NewServer(t).On("GET", path, mlflowtest.Answer{Body: info}).Client().Trace(t.Context(), unityID)
+	if err != nil || trace.Info.TraceID != unityID || len(trace.Spans) != 0 {
+		t.Errorf("Trace: %+v, %v", trace, err)
+	}
+	if _, err := mlflowtest.NewServer(t).On("GET", path, mlflowtest.HTMLNotFound()).Client().Trace(t.Context(), unityID); kindOf(err) != "Unsupported" {
 		t.Errorf("Trace: %v", err)
 	}
 }

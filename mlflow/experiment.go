@@ -11,7 +11,10 @@ import (
 	"time"
 )
 
-const experimentsPath = "/api/2.0/mlflow/experiments/"
+const (
+	experimentsPath = "/api/2.0/mlflow/experiments/"
+	maxExperiments  = 1000 // of one request; MLflow takes more
+)
 
 // Experiment is where traces live.
 type Experiment struct {
@@ -74,6 +77,26 @@ func (c *Client) experiment(ctx context.Context, by string, query url.Values) (*
 		return nil, err
 	}
 	return out.Experiment.experiment(), nil
+}
+
+// Experiments returns the experiments that are not deleted, the newest first, but
+// no more than limit (1 to 1000).
+func (c *Client) Experiments(ctx context.Context, limit int) ([]*Experiment, error) {
+	if limit < 1 || limit > maxExperiments {
+		return nil, invalidf("experiments: limit %d is not in 1 to %d", limit, maxExperiments)
+	}
+	body := map[string]any{"max_results": limit, "view_type": "ACTIVE_ONLY", "order_by": []string{"creation_time DESC"}}
+	var out struct {
+		Experiments []wireExperiment `json:"experiments"`
+	}
+	if err := c.do(ctx, call{method: http.MethodPost, path: experimentsPath + "search", body: body}, &out); err != nil {
+		return nil, err
+	}
+	found := make([]*Experiment, len(out.Experiments))
+	for i := range out.Experiments {
+		found[i] = out.Experiments[i].experiment()
+	}
+	return found, nil
 }
 
 // CreateExperiment makes an experiment and returns its id. A name that is taken,

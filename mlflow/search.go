@@ -65,6 +65,24 @@ func (c *Client) SearchTraces(ctx context.Context, s SearchTraces) iter.Seq2[*Tr
 	}
 }
 
+// SearchTracesPage returns one page of a search, of s.PageSize traces at most, and
+// the token of the next page, which is "" on the last. pageToken is "" for the
+// first page, else what the page before gave. s.MaxResults is not used. For who
+// shows pages to a person; a loop over all is SearchTraces.
+func (c *Client) SearchTracesPage(ctx context.Context, s SearchTraces, pageToken string) (traces []*TraceInfo, next string, err error) {
+	s.MaxResults = 0
+	rq, err := newSearchRequest(s)
+	if err != nil {
+		return nil, "", err
+	}
+	rq.PageToken = pageToken
+	page, err := c.searchPage(ctx, rq)
+	if err != nil {
+		return nil, "", err
+	}
+	return page.Traces, page.NextPageToken, nil
+}
+
 type searchRequest struct {
 	Locations  []*wireLocation `json:"locations"`
 	Filter     string          `json:"filter,omitempty"`

@@ -78,13 +78,17 @@ type SpanEvent struct {
 // Trace returns a trace with the spans that have arrived so far, without waiting
 // for more. Spans that an MLflow server keeps as an artifact, or does not have at
 // all, are left out, at the price of a second request. MLflow serves this from 3.7
-// on. On Databricks, where all spans are artifacts, they are read from there. Of a
-// trace in Unity Catalog only TraceInfo can be had.
+// on. On Databricks, where all spans are artifacts, they are read from there. A
+// trace in Unity Catalog comes without its spans.
 func (c *Client) Trace(ctx context.Context, id string) (*Trace, error) {
 	if r, err := c.route(id, ""); err != nil {
 		return nil, err
 	} else if r.unity {
-		return nil, fmt.Errorf("mlflow: the spans of %s, which is in Unity Catalog: %w", id, ErrUnsupported)
+		info, err := c.TraceInfo(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Trace{Info: info}, nil
 	}
 	if c.databricks {
 		return c.traceWithArtifact(ctx, id)

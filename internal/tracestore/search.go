@@ -1,6 +1,7 @@
 package tracestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -30,7 +31,6 @@ type TracePage struct {
 // SearchTraces finds traces. Pages are cut by key, not by offset: a trace that
 // is added or deleted meanwhile shifts nothing.
 func (s *Store) SearchTraces(ctx context.Context, q TraceQuery) (TracePage, error) {
-	b := s.builder()
 	experiments, err := experimentList(q.ExperimentIDs)
 	if err != nil {
 		return TracePage{}, err
@@ -39,26 +39,61 @@ func (s *Store) SearchTraces(ctx context.Context, q TraceQuery) (TracePage, erro
 	if err != nil {
 		return TracePage{}, err
 	}
-	order, err := traceOrder(b, q.OrderBy, narrow(clauses))
-	if err != nil {
-		return TracePage{}, err
-	}
-	after, err := parsePageToken(q.PageToken, order)
+	whole, err := s.traceSearch(q, experiments, clauses)
 	if err != nil || len(experiments) == 0 {
 		return TracePage{}, err
 	}
+	parts := []traceSearch{whole}
+	if len(experiments) > 1 && whole.byTimeOnly() {
+		parts = parts[:0]
+		for i := range experiments {
+			part, err := s.traceSearch(q, experiments[i:i+1], clauses)
+			if err != nil {
+				return TracePage{}, err
+			}
+			parts = append(parts, part)
+		}
+	}
+	return view(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (TracePage, error) {
+		return readPage(ctx, tx, parts, q.MaxResults)
+	})
+}
+
+// traceSearch is a search as SQL.
+type traceSearch struct {
+	query string
+	args  []any
+	order []sortTerm
+}
+
+func (s *Store) traceSearch(q TraceQuery, experiments []int64, clauses []filter.Clause) (traceSearch, error) {
+	b := s.builder()
+	order, err := traceOrder(b, q.OrderBy, narrow(clauses))
+	if err != nil {
+		return traceSearch{}, err
+	}
+	after, err := parsePageToken(q.PageToken, order)
+	if err != nil || len(experiments) == 0 {
+		return traceSearch{}, err
+	}
 	where, err := traceConditions(b, experiments, clauses)
 	if err != nil {
-		return TracePage{}, err
+		return traceSearch{}, err
 	}
 	if after != nil {
 		where = append(where, afterCondition(b, order, after))
 	}
 	query := "SELECT " + prefixed("t.", traceColumns) + sortColumns(order) + " FROM traces t WHERE " +
 		strings.Join(where, " AND ") + " ORDER BY " + orderText(order) + " LIMIT " + b.Arg(q.MaxResults+1)
-	return view(ctx, s, func(ctx context.Context, tx *sqldb.Tx) (TracePage, error) {
-		return readPage(ctx, tx, order, q.MaxResults, query, b.Args())
-	})
+	return traceSearch{query, b.Args(), order}, nil
+}
+
+// byTimeOnly reports whether the order is that of the index on an experiment's
+// times. A search of several experiments then reads the beginning of each and puts
+// them in order itself: no index has them in order together, and the database would
+// sort all their traces.
+func (t traceSearch) byTimeOnly() bool {
+	return len(t.order) == 2 && t.order[0].expr == "t.request_time"
 }
 
 // narrow says whether a clause names few traces, by an indexed column.
@@ -69,31 +104,59 @@ func narrow(clauses []filter.Clause) bool {
 	})
 }
 
-// readPage runs the query, which asks for one row more than fits.
-func readPage(ctx context.Context, tx *sqldb.Tx, order []sortTerm, size int, query string, args []any) (TracePage, error) {
-	var keys [][]any
-	rows, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (traceRow, error) {
-		var t traceRow
-		key := make([]any, len(order))
-		targets := make([]any, len(order))
-		for i := range key {
-			targets[i] = &key[i]
+// sortedRow is a trace and the values it is sorted by.
+type sortedRow struct {
+	traceRow
+	key []any
+}
+
+// readPage runs the searches, which each ask for one row more than fits.
+func readPage(ctx context.Context, tx *sqldb.Tx, parts []traceSearch, size int) (TracePage, error) {
+	var rows []sortedRow
+	for _, part := range parts {
+		found, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (sortedRow, error) { return scanSorted(r, len(part.order)) }, part.query, part.args...)
+		if err != nil {
+			return TracePage{}, searchError(err)
 		}
-		keys = append(keys, key)
-		return t, t.scan(func(dest ...any) error { return r.Scan(append(dest, targets...)...) })
-	}, query, args...)
-	if err != nil {
-		return TracePage{}, searchError(err)
+		rows = append(rows, found...)
+	}
+	order := parts[0].order
+	if len(parts) > 1 {
+		slices.SortFunc(rows, func(a, b sortedRow) int {
+			return cmp.Or(direct(order[0].desc, cmp.Compare(a.requestTime.Int64, b.requestTime.Int64)), direct(order[1].desc, cmp.Compare(a.id, b.id)))
+		})
 	}
 	var page TracePage
+	var err error
 	if len(rows) > size {
 		rows = rows[:size]
-		if page.NextToken, err = pageToken(order, keys[size-1]); err != nil {
+		if page.NextToken, err = pageToken(order, rows[size-1].key); err != nil {
 			return TracePage{}, err
 		}
 	}
-	page.Traces, err = completeInfos(ctx, tx, rows)
+	infos := make([]traceRow, len(rows))
+	for i := range rows {
+		infos[i] = rows[i].traceRow
+	}
+	page.Traces, err = completeInfos(ctx, tx, infos)
 	return page, err
+}
+
+func direct(desc bool, order int) int {
+	if desc {
+		return -order
+	}
+	return order
+}
+
+func scanSorted(r *sql.Rows, terms int) (sortedRow, error) {
+	t := sortedRow{key: make([]any, terms)}
+	targets := make([]any, terms)
+	for i := range targets {
+		targets[i] = &t.key[i]
+	}
+	err := t.scan(func(dest ...any) error { return r.Scan(append(dest, targets...)...) })
+	return t, err
 }
 
 // searchError turns PostgreSQL's complaint about a caller's regular expression

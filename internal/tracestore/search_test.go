@@ -224,6 +224,34 @@ func TestPagesAreStable(t *testing.T) {
 	})
 }
 
+// TestPagesOfSeveralExperiments: they are put in one order, in pages of any size.
+func TestPagesOfSeveralExperiments(t *testing.T) {
+	each(t, func(t *testing.T, s *tracestore.Store) {
+		experiments := []string{"0"}
+		for _, name := range []string{"one", "two", "empty"} {
+			experiments = append(experiments, must[string](t)(s.CreateExperiment(t.Context(), name, "", nil)))
+		}
+		want := ""
+		for i, name := range strings.Fields("a b c d e f g") { // two at a time begin together
+			tr := info("tr-"+name, "")
+			tr.ExperimentID, tr.RequestTime = experiments[i%3], at.Add(-time.Duration(i/2)*time.Second)
+			must[tracestore.TraceInfo](t)(s.StartTrace(t.Context(), tr))
+			want += name + " "
+		}
+		for size := 1; size <= 8; size++ {
+			got := ""
+			q := tracestore.TraceQuery{ExperimentIDs: experiments, MaxResults: size}
+			for more := true; more; more = q.PageToken != "" {
+				page := must[tracestore.TracePage](t)(s.SearchTraces(t.Context(), q))
+				got, q.PageToken = got+names(page)+" ", page.NextToken
+			}
+			if got != want {
+				t.Errorf("pages of %d: %q, want %q", size, got, want)
+			}
+		}
+	})
+}
+
 func TestSearchScope(t *testing.T) {
 	each(t, func(t *testing.T, s *tracestore.Store) {
 		library(t, s)

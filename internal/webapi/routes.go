@@ -18,6 +18,7 @@ const (
 func (s *API) routes() []route {
 	chats := permission{identity.ScopeChat}
 	rates := permission{identity.ScopeFeedback, identity.ScopeFeedbackOthers}
+	everything := permission{identity.ScopeTraces}
 	admin := permission{identity.ScopeAdmin}
 	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
 	return []route{
@@ -49,6 +50,10 @@ func (s *API) routes() []route {
 		{get, "/api/v1/messages/{id}/stream", chats, free, 0, typed(s.joinMessage, streams), "Join a running answer again, or hear a finished one"},
 		{post, "/api/v1/messages/{id}/stop", chats, free, small, typed(s.stopMessage, status(http.StatusAccepted)), "Stop a running answer"},
 		{get, "/api/v1/messages/{id}/trace", chats, free, 0, typed(s.messageTrace), "Read the trace of an answer"},
+
+		{get, "/api/v1/traces", everything, free, 0, typed(s.listTraces), "Search the traces of all agents, the newest first"},
+		{get, "/api/v1/traces/{trace_id}", everything, free, 0, typed(s.getTrace), "Read any trace, by MLflow's id"},
+		{get, "/api/v1/experiments", everything, free, 0, typed(s.listExperiments), "The experiments that traces can be searched in, the newest first"},
 
 		{post, "/api/log_assessment", rates, votes, small, typed(s.logAssessment), "Rate an answer; written again it is changed"},
 		{post, "/log_assessment", rates, votes, small, typed(s.logAssessment, hidden), "The same at the path of older front ends"},

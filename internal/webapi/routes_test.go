@@ -14,7 +14,7 @@ import (
 // route, who may. It is written again here so that a change of routes.go is a
 // change of two places that somebody has looked at.
 func TestAuthorization(t *testing.T) {
-	const public, chats, rates, admin = "public", "chat", "feedback feedback:others", "admin"
+	const public, chats, rates, everything, admin = "public", "chat", "feedback feedback:others", "traces", "admin"
 	table := map[string]string{
 		"GET /healthz":          public,
 		"GET /readyz":           public,
@@ -40,6 +40,9 @@ func TestAuthorization(t *testing.T) {
 		"POST /v1/responses":                         chats,
 		"GET /v1/models":                             chats,
 		"GET /v1/models/{model}":                     chats,
+		"GET /api/v1/traces":                         everything,
+		"GET /api/v1/traces/{trace_id}":              everything,
+		"GET /api/v1/experiments":                    everything,
 		"POST /api/log_assessment":                   rates,
 		"POST /log_assessment":                       rates,
 		"POST /api/v1/feedback":                      rates,

@@ -22,7 +22,6 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 	"github.com/thumbprint-ai/thumbprint/internal/identity"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
-	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
 // Deps is what the API stands on. All fields are required.
@@ -42,11 +41,6 @@ type Deps struct {
 	Metrics http.Handler
 	// TraceURL returns where MLflow's own page shows a trace, "" when it has none.
 	TraceURL func(experimentID, traceID string) string
-}
-
-// Traces reads traces from MLflow; *mlflow.Client does.
-type Traces interface {
-	Trace(ctx context.Context, id string) (*mlflow.Trace, error)
 }
 
 // API is the handler of all its routes.

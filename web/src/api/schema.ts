@@ -144,6 +144,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The experiments that traces can be searched in, the newest first */
+        get: operations["get-api-v1-experiments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feedback": {
         parameters: {
             query?: never;
@@ -333,6 +350,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Search the traces of all agents, the newest first */
+        get: operations["get-api-v1-traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read any trace, by MLflow's id */
+        get: operations["get-api-v1-traces-trace-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -465,6 +516,10 @@ export interface components {
             step?: number;
             /** @enum {string} */
             type: "boolean" | "number" | "category" | "multi_category" | "text";
+        };
+        ExperimentView: {
+            experiment_id: string;
+            name: string;
         };
         FeedbackSpec: {
             dimensions: components["schemas"]["DimensionView"][];
@@ -627,6 +682,11 @@ export interface components {
             /** @description Send it as cursor for the next page; absent on the last. */
             next_cursor?: string;
         };
+        PageExperimentViewBody: {
+            items: components["schemas"]["ExperimentView"][];
+            /** @description Send it as cursor for the next page; absent on the last. */
+            next_cursor?: string;
+        };
         PageFeedbackViewBody: {
             items: components["schemas"]["FeedbackView"][];
             /** @description Send it as cursor for the next page; absent on the last. */
@@ -639,6 +699,11 @@ export interface components {
         };
         PageShareViewBody: {
             items: components["schemas"]["ShareView"][];
+            /** @description Send it as cursor for the next page; absent on the last. */
+            next_cursor?: string;
+        };
+        PageTraceRowBody: {
+            items: components["schemas"]["TraceRow"][];
             /** @description Send it as cursor for the next page; absent on the last. */
             next_cursor?: string;
         };
@@ -767,6 +832,34 @@ export interface components {
             /** Format: int64 */
             total_tokens?: number;
             trace_id?: string;
+        };
+        TraceRow: {
+            agent?: string;
+            client_request_id?: string;
+            /** Format: int64 */
+            execution_duration_ms: number;
+            experiment_id?: string;
+            /** @description Feedback that holds, at most ten. */
+            feedback: components["schemas"]["TraceVerdict"][];
+            mlflow_url?: string;
+            name?: string;
+            request_preview?: string;
+            /** Format: date-time */
+            request_time: string;
+            response_preview?: string;
+            session?: string;
+            /** @enum {string} */
+            state: "STATE_UNSPECIFIED" | "OK" | "ERROR" | "IN_PROGRESS";
+            /** Format: int64 */
+            total_tokens?: number;
+            trace_id: string;
+            user?: string;
+            version?: string;
+        };
+        TraceVerdict: {
+            name: string;
+            source_type: string;
+            value: unknown;
         };
         TraceView: {
             assessments: components["schemas"]["AssessmentView"][];
@@ -1196,6 +1289,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-api-v1-experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageExperimentViewBody"];
+                };
             };
             /** @description Error */
             default: {
@@ -1654,6 +1776,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageShareViewBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-api-v1-traces": {
+        parameters: {
+            query?: {
+                /** @description Default: the newest hundred. */
+                experiment_id?: string;
+                /** @description A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans. */
+                q?: string;
+                state?: "OK" | "ERROR" | "IN_PROGRESS";
+                /** @description The conversation's id. */
+                session?: string;
+                user?: string;
+                /** @description The agent's id, of traces that we recorded. */
+                agent?: string;
+                /** @description The agent's version, of traces that we recorded. */
+                version?: string;
+                /** @description What user_feedback says. */
+                feedback?: "up" | "down" | "any" | "none";
+                /** @description KEY=VALUE. */
+                tag?: string;
+                slower_than_ms?: number;
+                since?: string;
+                until?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTraceRowBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get-api-v1-traces-trace-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceView"];
                 };
             };
             /** @description Error */

@@ -1,0 +1,239 @@
+package webapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+)
+
+// Traces reads traces from MLflow; *mlflow.Client does.
+type Traces interface {
+	Trace(ctx context.Context, id string) (*mlflow.Trace, error)
+	SearchTracesPage(ctx context.Context, s mlflow.SearchTraces, pageToken string) ([]*mlflow.TraceInfo, string, error)
+	Experiments(ctx context.Context, limit int) ([]*mlflow.Experiment, error)
+}
+
+// searched is how many experiments a search covers that names none, newest first.
+const searched = 100
+
+type listTracesInput struct {
+	ExperimentID string    `query:"experiment_id" doc:"Default: the newest hundred."`
+	Query        string    `query:"q" maxLength:"250" doc:"A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans."`
+	State        string    `query:"state" enum:"OK,ERROR,IN_PROGRESS"`
+	Session      string    `query:"session" maxLength:"250" doc:"The conversation's id."`
+	User         string    `query:"user" maxLength:"250"`
+	Agent        string    `query:"agent" doc:"The agent's id, of traces that we recorded."`
+	Version      string    `query:"version" doc:"The agent's version, of traces that we recorded."`
+	Feedback     string    `query:"feedback" enum:"up,down,any,none" doc:"What user_feedback says."`
+	Tag          string    `query:"tag" doc:"KEY=VALUE."`
+	SlowerThan   int64     `query:"slower_than_ms" minimum:"0"`
+	Since        time.Time `query:"since"`
+	Until        time.Time `query:"until"`
+	Limit        int       `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor       string    `query:"cursor"`
+}
+
+type traceRow struct {
+	TraceID             string         `json:"trace_id"`
+	ClientRequestID     string         `json:"client_request_id,omitempty"`
+	ExperimentID        string         `json:"experiment_id,omitempty"`
+	Name                string         `json:"name,omitempty"`
+	State               string         `json:"state" enum:"STATE_UNSPECIFIED,OK,ERROR,IN_PROGRESS"`
+	RequestTime         timestamp      `json:"request_time"`
+	ExecutionDurationMS int64          `json:"execution_duration_ms"`
+	RequestPreview      string         `json:"request_preview,omitempty"`
+	ResponsePreview     string         `json:"response_preview,omitempty"`
+	Agent               string         `json:"agent,omitempty"`
+	Version             string         `json:"version,omitempty"`
+	Session             string         `json:"session,omitempty"`
+	User                string         `json:"user,omitempty"`
+	TotalTokens         int64          `json:"total_tokens,omitempty"`
+	Feedback            []traceVerdict `json:"feedback" nullable:"false" doc:"Feedback that holds, at most ten."`
+	MLflowURL           string         `json:"mlflow_url,omitempty"`
+}
+
+// traceVerdict is one feedback on a trace, in short.
+type traceVerdict struct {
+	Name       string `json:"name"`
+	Value      any    `json:"value"`
+	SourceType string `json:"source_type"`
+}
+
+// maxVerdicts bounds what one row of the list carries.
+const maxVerdicts = 10
+
+func (s *API) listTraces(ctx context.Context, in *listTracesInput) (*page[traceRow], error) {
+	filter, err := in.filter()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
+	defer cancel()
+	search := mlflow.SearchTraces{ExperimentIDs: []string{in.ExperimentID}, Filter: filter, PageSize: in.Limit}
+	if in.ExperimentID == "" {
+		if search.ExperimentIDs, err = s.experimentIDs(ctx); err != nil {
+			return nil, upstream(err)
+		}
+	}
+	if len(search.ExperimentIDs) == 0 {
+		return newPage[traceRow](nil, ""), nil
+	}
+	found, next, err := s.Traces.SearchTracesPage(ctx, search, in.Cursor)
+	if errors.Is(err, mlflow.ErrInvalid) {
+		return nil, errs.Wrap(err, errs.Unprocessable, "MLflow does not take this search; look at experiment_id and cursor.")
+	}
+	if err != nil {
+		return nil, upstream(err)
+	}
+	out := make([]traceRow, len(found))
+	for i, t := range found {
+		out[i] = viewTraceRow(t)
+		out[i].MLflowURL = s.TraceURL(t.ExperimentID, t.TraceID)
+	}
+	return newPage(out, next), nil
+}
+
+func (s *API) experimentIDs(ctx context.Context) ([]string, error) {
+	all, err := s.Traces.Experiments(ctx, searched)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(all))
+	for i, e := range all {
+		ids[i] = e.ID
+	}
+	return ids, nil
+}
+
+// filter says in MLflow's filter language what is asked for. Every value is quoted
+// by the client; one that cannot be is the caller's mistake.
+func (in *listTracesInput) filter() (string, error) {
+	var f traceFilter
+	switch q := strings.TrimSpace(in.Query); {
+	case q == "":
+	case strings.HasPrefix(q, "req-"):
+		f.is("attributes.client_request_id", "=", q)
+	case strings.HasPrefix(q, "tr-"), strings.HasPrefix(q, "trace:/"):
+		f.is("attributes.request_id", "=", q)
+	default:
+		f.is("trace.text", "ILIKE", "%"+q+"%")
+	}
+	for _, equal := range []struct{ key, value string }{
+		{"attributes.status", in.State}, {"metadata.`" + mlflow.MetadataSession + "`", in.Session}, {"metadata.`" + mlflow.MetadataUser + "`", in.User},
+		{"tags.`" + gateway.TagAgent + "`", in.Agent}, {"tags.`" + gateway.TagAgentVersion + "`", in.Version},
+	} {
+		if equal.value != "" {
+			f.is(equal.key, "=", equal.value)
+		}
+	}
+	if in.Tag != "" {
+		key, value, ok := strings.Cut(in.Tag, "=")
+		if !ok || key == "" || strings.ContainsRune(key, '`') {
+			return "", errs.New(errs.Unprocessable, "tag is KEY=VALUE, such as team=red.")
+		}
+		f.is("tags.`"+key+"`", "=", value)
+	}
+	const thumbs = "feedback." + feedback.DefaultName
+	switch in.Feedback {
+	case "up":
+		f.is(thumbs, "=", "true")
+	case "down":
+		f.is(thumbs, "=", "false")
+	case "any":
+		f.add(thumbs + " IS NOT NULL")
+	case "none":
+		f.add(thumbs + " IS NULL")
+	}
+	if in.SlowerThan > 0 {
+		f.add(fmt.Sprintf("attributes.execution_time_ms >= %d", in.SlowerThan))
+	}
+	if !in.Since.IsZero() {
+		f.add(fmt.Sprintf("attributes.timestamp_ms >= %d", in.Since.UnixMilli()))
+	}
+	if !in.Until.IsZero() {
+		f.add(fmt.Sprintf("attributes.timestamp_ms <= %d", in.Until.UnixMilli()))
+	}
+	return strings.Join(f.clauses, " AND "), f.err
+}
+
+// traceFilter is a filter that grows; err is the first value that cannot be quoted.
+type traceFilter struct {
+	clauses []string
+	err     error
+}
+
+func (f *traceFilter) add(clause string) { f.clauses = append(f.clauses, clause) }
+
+func (f *traceFilter) is(key, op, value string) {
+	literal, err := mlflow.Quote(value)
+	if err != nil && f.err == nil {
+		f.err = errs.New(errs.Unprocessable, "%q cannot be searched for: MLflow takes no text that holds both kinds of quotes.", value)
+	}
+	f.add(key + " " + op + " " + literal)
+}
+
+func viewTraceRow(t *mlflow.TraceInfo) traceRow {
+	row := traceRow{TraceID: t.TraceID, ClientRequestID: t.ClientRequestID, ExperimentID: t.ExperimentID, Name: t.Name(), State: string(t.State),
+		RequestTime: timestamp(t.RequestTime), ExecutionDurationMS: t.ExecutionDuration.Milliseconds(),
+		RequestPreview: t.RequestPreview, ResponsePreview: t.ResponsePreview, Agent: t.Tags[gateway.TagAgent], Version: t.Tags[gateway.TagAgentVersion],
+		Session: t.Session(), User: t.Metadata[mlflow.MetadataUser], Feedback: []traceVerdict{}}
+	var usage mlflow.TokenUsage
+	if json.Unmarshal([]byte(t.Metadata[mlflow.MetadataTokenUsage]), &usage) == nil {
+		row.TotalTokens = usage.TotalTokens
+	}
+	for _, a := range t.Assessments {
+		if a.Valid && a.Kind == mlflow.KindFeedback && len(row.Feedback) < maxVerdicts {
+			row.Feedback = append(row.Feedback, traceVerdict{a.Name, a.Value, string(a.Source.Type)})
+		}
+	}
+	return row
+}
+
+type experimentView struct {
+	ID   string `json:"experiment_id"`
+	Name string `json:"name"`
+}
+
+// listExperiments names what a search of traces can be narrowed to.
+func (s *API) listExperiments(ctx context.Context, _ *struct{}) (*page[experimentView], error) {
+	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
+	defer cancel()
+	all, err := s.Traces.Experiments(ctx, searched)
+	if err != nil {
+		return nil, upstream(err)
+	}
+	out := make([]experimentView, len(all))
+	for i, e := range all {
+		out[i] = experimentView{e.ID, e.Name}
+	}
+	return newPage(out, ""), nil
+}
+
+type traceInput struct {
+	ID string `path:"trace_id" maxLength:"250"`
+}
+
+// getTrace reads any trace by MLflow's id, for who may see them all.
+func (s *API) getTrace(ctx context.Context, in *traceInput) (*traceOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
+	defer cancel()
+	t, err := s.Traces.Trace(ctx, in.ID)
+	if errors.Is(err, mlflow.ErrNotFound) || errors.Is(err, mlflow.ErrInvalid) || errors.Is(err, mlflow.ErrUnsupported) {
+		return nil, errs.New(errs.NotFound, "There is no trace of that id.").WithCode("no_trace")
+	}
+	if err != nil {
+		return nil, upstream(err)
+	}
+	v := viewTrace(t)
+	v.ClientRequestID = t.Info.ClientRequestID
+	v.MLflowURL = s.TraceURL(t.Info.ExperimentID, in.ID)
+	return &traceOutput{v}, nil
+}
