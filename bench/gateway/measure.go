@@ -1,223 +1,199 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
 
-// way is one way to the agent.
-type way struct {
-	name, url string
-	body      string
-	process   *process // whose CPU time counts
-	first     []time.Duration
-	cpu       time.Duration // of all streams; 0 where it cannot be read
-	took      time.Duration
-	cut       int64
+// bench is one run.
+type bench struct {
+	settings
+	parts  *parts
+	ways   []*way
+	client *http.Client
 }
 
-const question = "Tell me something about the weather in Paris, please. "
-
-func ways(p *parts) []*way {
-	turn := `{"messages":[{"role":"user","content":"` + strings.Repeat(question, 20) + `"}]}`
-	plain := strings.Replace(turn, "messages", "input", 1)
-	return []*way{
-		{name: "the agent itself", url: p.upstream.url + "/invocations", body: plain, process: p.upstream},
-		{name: "httputil.ReverseProxy", url: p.proxy.url + "/invocations", body: plain, process: p.proxy},
-		{name: "Thumbprint, link and answer stored", url: p.thumbprint.url + "/api/v1/agents/by-agent/invocations", body: turn, process: p.thumbprint},
-		{name: "Thumbprint, trace recorded as well", url: p.thumbprint.url + "/api/v1/agents/by-gateway/invocations", body: turn, process: p.thumbprint},
-	}
-}
-
-func measure(ctx context.Context, requests, streams, callers int) error {
+func measure(ctx context.Context, s settings) error {
 	p, err := startParts(ctx)
 	if err != nil {
 		return err
 	}
 	defer p.stop()
-	commit, err := commitTime(ctx, p.dir)
+	b := &bench{s, p, ways(p), &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: max(s.callers, 64)}}}
+	var failed error
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context) error
+	}{{"times", b.times}, {"cpu", b.cpu}, {"flat", b.flat}, {"fast", b.allFast}, {"held", b.hold}} {
+		if s.wants(part.name) && ctx.Err() == nil {
+			failed = errors.Join(failed, part.measure(ctx))
+		}
+	}
+	return errors.Join(failed, ctx.Err())
+}
+
+// times asks one at a time, in turns: for the first text of an agent that has
+// answered already, and for how late the pieces of a paced one are.
+func (b *bench) times(ctx context.Context) error {
+	commit, err := commitTime(ctx, b.parts.dir)
 	if err != nil {
 		return err
 	}
-	all := ways(p)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	const rounds = 10
+	all := make([]heard, len(b.ways))
+	first := make([][]time.Duration, len(b.ways))
 	for range rounds {
-		for _, w := range all {
-			for range max(1, requests/rounds) {
-				first, err := w.ask(ctx, client)
-				switch {
-				case ctx.Err() != nil:
-					return ctx.Err()
-				case err != nil:
-					w.cut++
-				default:
-					w.first = append(w.first, first)
+		for i, w := range b.ways {
+			for range max(1, b.requests/rounds) {
+				h, err := w.ask(ctx, b.client, "fast", events)
+				if err == nil {
+					first[i] = append(first[i], h.first)
+				} else if w.process == b.parts.thumbprint {
+					return fmt.Errorf("%s: %w", w.name, err)
 				}
 			}
+			h, err := w.ask(ctx, b.client, "paced", events)
+			if err != nil {
+				return fmt.Errorf("%s, paced: %w", w.name, err)
+			}
+			all[i].gaps, all[i].late = append(all[i].gaps, h.gaps...), append(all[i].late, h.late...)
 		}
 	}
-	const blocks = 4
-	for range blocks {
-		for _, w := range all {
-			w.load(ctx, client, max(1, streams/blocks), callers)
+	t := newTable("one at a time", "first text p50", "p99", "added p50", "piece late p50", "p99", "added p50", "gap p50", "p99", "over 40 ms")
+	for i, w := range b.ways {
+		over := 0
+		for _, gap := range all[i].gaps {
+			if gap > 40*time.Millisecond {
+				over++
+			}
 		}
+		t.row(w.name, ms(first[i], 0.5), ms(first[i], 0.99), added(first[i], first[0]), ms(all[i].late, 0.5), ms(all[i].late, 0.99),
+			added(all[i].late, all[0].late), ms(all[i].gaps, 0.5), ms(all[i].gaps, 0.99), fmt.Sprint(over))
 	}
-	report(all, commit, streams)
-	for _, w := range all {
-		if w.process == p.thumbprint && w.cut > 0 || len(w.first) == 0 {
-			return fmt.Errorf("%s: %d streams were cut", w.name, w.cut)
-		}
-	}
+	t.print()
+	fmt.Printf("A durable commit takes %s ms here (p50); Thumbprint makes one before it asks the agent. Pieces are paced at %v.\n\n", ms(commit, 0.5), pace)
 	return nil
 }
 
-var errCut = errors.New("the stream was cut")
-
-// ask reads one stream and returns when its first text arrived.
-func (w *way) ask(ctx context.Context, client *http.Client) (first time.Duration, err error) {
-	began := time.Now()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, strings.NewReader(w.body))
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewReader(resp.Body)
-	texts, done := 0, false
-	for {
-		line, err := lines.ReadSlice('\n')
-		switch {
-		case bytes.Contains(line, []byte("output_text.delta")):
-			if texts++; texts == 1 {
-				first = time.Since(began)
-			}
-		case bytes.HasPrefix(line, []byte("data: [DONE]")):
-			done = true
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return 0, err
+// cpu reads many streams at a time, in blocks and in turns.
+func (b *bench) cpu(ctx context.Context) error {
+	const blocks = 4
+	loads := make([]load, len(b.ways))
+	for range blocks {
+		for i, w := range b.ways {
+			loads[i].add(b.load(ctx, w, "fast", events, max(1, b.streams/blocks), b.callers))
 		}
 	}
-	if texts != events || !done {
-		return 0, fmt.Errorf("%w: HTTP %d, %d of %d pieces, [DONE] %v", errCut, resp.StatusCode, texts, events, done)
+	t := newTable(fmt.Sprintf("%d at a time, %d events a stream", b.callers, events), "CPU µs a stream", "of the proxy's", "streams/s", "cut")
+	var proxy load
+	for i, w := range b.ways {
+		if w.process == b.parts.proxy {
+			proxy = loads[i]
+		}
 	}
-	return first, nil
+	var failed error
+	for i, w := range b.ways {
+		l := loads[i]
+		ratio := fmt.Sprintf("%.1f x", float64(l.cpu)/float64(max(1, proxy.cpu)))
+		if i == 0 {
+			ratio = ""
+		}
+		t.row(w.name, fmt.Sprint((l.cpu / time.Duration(l.streams)).Microseconds()), ratio, fmt.Sprintf("%.0f", l.rate()), fmt.Sprint(l.cut))
+		if w.process == b.parts.thumbprint && l.cut > 0 {
+			failed = fmt.Errorf("%s: %d streams were cut: %w", w.name, l.cut, l.err)
+		}
+	}
+	t.print()
+	fmt.Print("CPU is that of the process asked, in user and system mode, until it has nothing left to do.\n\n")
+	return failed
 }
 
-// load reads n streams, some at a time, and adds what they cost the process.
-func (w *way) load(ctx context.Context, client *http.Client, n, callers int) {
-	settle(w.process)
-	cpu, began := cpuTime(w.process), time.Now()
-	var next atomic.Int64
+// flat reads long streams as fast as they come.
+func (b *bench) flat(ctx context.Context) error {
+	t := newTable(fmt.Sprintf("%d events a stream, 8 at a time", longEvents), "events/s", "CPU µs an event", "cut")
+	for _, w := range b.ways[:len(b.ways)-2] { // the last two differ by what comes after the stream
+		l := b.load(ctx, w, "long", longEvents, 200, 8)
+		t.row(w.name, fmt.Sprintf("%.0f", l.rate()*longEvents), fmt.Sprintf("%.2f", float64(l.cpu.Microseconds())/float64(l.streams*longEvents)), fmt.Sprint(l.cut))
+	}
+	t.print()
+	fmt.Println()
+	return nil
+}
+
+// allFast counts the streams that were cut of an agent that answers at once.
+func (b *bench) allFast(ctx context.Context) error {
+	t := newTable("an agent that answers at once", "streams", "cut", "streams/s")
+	var failed error
+	for _, w := range b.ways[1 : len(b.ways)-2] {
+		l := b.load(ctx, w, "fast", events, b.fast, 8)
+		t.row(w.name, fmt.Sprint(l.streams), fmt.Sprint(l.cut), fmt.Sprintf("%.0f", l.rate()))
+		if w.process == b.parts.thumbprint && l.cut > 0 {
+			failed = errors.Join(failed, fmt.Errorf("%s: %d of %d streams were cut: %w", w.name, l.cut, l.streams, l.err))
+		}
+	}
+	t.print()
+	fmt.Println()
+	return failed
+}
+
+// load is what many streams came to.
+type load struct {
+	streams, cut int
+	took, cpu    time.Duration
+	err          error // one of those that cut
+}
+
+func (l *load) add(more load) {
+	l.streams, l.cut, l.took, l.cpu = l.streams+more.streams, l.cut+more.cut, l.took+more.took, l.cpu+more.cpu
+	l.err = errors.Join(l.err, more.err)
+}
+
+func (l load) rate() float64 { return float64(l.streams) / l.took.Seconds() }
+
+// load reads n streams, some at a time.
+func (b *bench) load(ctx context.Context, w *way, script string, pieces, n, callers int) load {
+	w.process.settle()
+	l, cpu, began := load{streams: n}, w.process.cpuTime(), time.Now()
+	var next, cut atomic.Int64
+	var once sync.Once
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
 			for next.Add(1) <= int64(n) {
-				if _, err := w.ask(ctx, client); err != nil {
-					atomic.AddInt64(&w.cut, 1)
+				if _, err := w.ask(ctx, b.client, script, pieces); err != nil {
+					cut.Add(1)
+					once.Do(func() { l.err = err })
 				}
 			}
 		})
 	}
 	wg.Wait()
-	w.took += time.Since(began)
-	settle(w.process) // what the streams left to do: traces to record
-	w.cpu += cpuTime(w.process) - cpu
+	l.took, l.cut = time.Since(began), int(cut.Load())
+	w.process.settle() // what the streams left to do: traces to record, ratings to deliver
+	l.cpu = w.process.cpuTime() - cpu
+	return l
 }
 
-// settle waits until the process has nothing to do.
-func settle(p *process) {
-	last := cpuTime(p)
-	for range 100 {
-		time.Sleep(100 * time.Millisecond)
-		now := cpuTime(p)
-		if now-last < 10*time.Millisecond {
-			return
-		}
-		last = now
-	}
-}
-
-// cpuTime is what the process has used so far, in user and system mode, where
-// the operating system says so in /proc.
-func cpuTime(p *process) time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const tick = 10 * time.Millisecond // Linux counts in hundredths
-	var sum time.Duration
-	for _, f := range fields[11:13] {
-		n, _ := strconv.Atoi(f)
-		sum += time.Duration(n) * tick
-	}
-	return sum
-}
-
-// commitTime is what a durable commit takes on this disk.
-func commitTime(ctx context.Context, dir string) (time.Duration, error) {
+// commitTime is what durable commits take on this disk.
+func commitTime(ctx context.Context, dir string) (took []time.Duration, err error) {
 	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "commit.db"), nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var took []time.Duration
-	for range 50 {
+	for range 100 {
 		began := time.Now()
 		if err := db.Ping(ctx); err != nil {
-			return 0, errors.Join(err, db.Close())
+			return nil, errors.Join(err, db.Close())
 		}
 		took = append(took, time.Since(began))
 	}
-	return quantile(took, 0.5), db.Close()
+	return took, db.Close()
 }
-
-func quantile(d []time.Duration, q float64) time.Duration {
-	s := slices.Sorted(slices.Values(d))
-	return s[int(q*float64(len(s)-1))]
-}
-
-func report(all []*way, commit time.Duration, streams int) {
-	direct := all[0]
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "way to the agent\tfirst text p50\tp99\tadded p50\tCPU a stream\tof the proxy's\tstreams/s\tcut\t")
-	proxy := all[1].cpu
-	for _, w := range all {
-		ratio := "-"
-		if proxy > 0 && w != direct {
-			ratio = fmt.Sprintf("%.1f x", float64(w.cpu)/float64(proxy))
-		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%d\t\n", w.name, ms(quantile(w.first, 0.5)), ms(quantile(w.first, 0.99)),
-			ms(quantile(w.first, 0.5)-quantile(direct.first, 0.5)), us(w.cpu/time.Duration(streams)), ratio, float64(streams)/w.took.Seconds(), w.cut)
-	}
-	_ = out.Flush() // standard output
-	fmt.Printf("\nOne durable commit takes %s here (p50); Thumbprint makes one before it asks the agent.\n", ms(commit))
-	fmt.Printf("%d events a stream. CPU is that of the process asked: of the agent itself in the first row.\n", events)
-}
-
-func ms(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000) }
-func us(d time.Duration) string { return fmt.Sprintf("%d µs", d.Microseconds()) }

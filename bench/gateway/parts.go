@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -11,32 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 )
-
-// events is how many pieces of text one answer has.
-const events = 20
-
-// serveAgent is the scripted agent: it has answered before it was asked.
-func serveAgent(addr string) error {
-	var parts []string
-	for i := range events {
-		parts = append(parts, fmt.Sprintf("data: {\"type\": \"response.output_text.delta\", \"item_id\": \"msg_1\", \"delta\": \"some words %02d \"}\n\n", i))
-	}
-	text := strings.Repeat("x", 10)
-	parts = append(parts, `data: {"type": "response.output_item.done", "item": {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "`+
-		text+`"}]}}`+"\n\n", "data: [DONE]\n\n")
-	return http.ListenAndServe(addr, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "text/event-stream")
-		rc := http.NewResponseController(w)
-		for _, p := range parts {
-			_, _ = io.WriteString(w, p)
-			_ = rc.Flush()
-		}
-	}))
-}
 
 // serveProxy is the least that a gateway in Go can be: it passes bytes on.
 func serveProxy(addr, upstream string) error {
@@ -50,47 +26,33 @@ func serveProxy(addr, upstream string) error {
 	return http.ListenAndServe(addr, p)
 }
 
-// process is a running part.
-type process struct {
-	cmd *exec.Cmd
-	url string
-}
-
-func (p *process) stop() {
-	_ = p.cmd.Process.Signal(os.Interrupt)
-	_ = p.cmd.Wait()
-}
-
-// start runs a part, whose log goes to a file in dir, and waits until it answers
-// at path.
-func start(ctx context.Context, dir, addr, path, program string, args ...string) (*process, error) {
-	log, err := os.CreateTemp(dir, "log-")
-	if err != nil {
-		return nil, err
+// nginxConfig lets nginx pass streams on at once and keep its connections, in
+// one process, so that its CPU time and memory are easy to read.
+const nginxConfig = `daemon off; master_process off; pid %[1]s/nginx.pid; error_log %[1]s/nginx.log;
+worker_rlimit_nofile 20000;
+events { worker_connections 20000; }
+http {
+	access_log off; client_body_temp_path %[1]s/nginx-body; proxy_temp_path %[1]s/nginx-proxy; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+	upstream agent { server %[3]s; keepalive 512; }
+	server {
+		listen %[2]s;
+		location / { proxy_pass http://agent; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 1h; }
 	}
-	defer func() { _ = log.Close() }() // the child has its own
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	p := &process{cmd, "http://" + addr}
-	for range 200 {
-		if resp, err := http.Get(p.url + path); err == nil {
-			_ = resp.Body.Close()
-			return p, nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	p.stop()
-	said, _ := os.ReadFile(log.Name())
-	return nil, fmt.Errorf("%s did not answer at %s: %s", filepath.Base(program), p.url, said)
 }
+`
 
-// parts are all processes of a run.
+const thumbprintConfig = `agents:
+  - {id: fast, name: Bench, protocol: responses, url: %[1]s/fast, mlflow_experiment: bench, trace: {by: agent}}
+  - {id: traced, name: Bench, protocol: responses, url: %[1]s/fast, mlflow_experiment: bench, trace: {by: gateway}}
+  - {id: paced, name: Bench, protocol: responses, url: %[1]s/paced, mlflow_experiment: bench, trace: {by: agent}}
+  - {id: long, name: Bench, protocol: responses, url: %[1]s/long, mlflow_experiment: bench, trace: {by: agent}}
+  - {id: slow, name: Bench, protocol: responses, url: %[1]s/slow, mlflow_experiment: bench, trace: {by: agent}}
+`
+
+// parts are all processes of a run; nginx is nil where it is not installed.
 type parts struct {
-	dir                         string
-	upstream, proxy, thumbprint *process
+	dir                             string
+	agent, nginx, proxy, thumbprint *process
 }
 
 func startParts(ctx context.Context) (p *parts, err error) {
@@ -103,37 +65,92 @@ func startParts(ctx context.Context) (p *parts, err error) {
 	if p.dir, err = os.MkdirTemp("", "thumbprint-bench-"); err != nil {
 		return p, err
 	}
-	self, err := os.Executable()
-	if err != nil {
+	if p.agent, err = p.start(ctx, "agent", "/"); err != nil {
 		return p, err
 	}
-	addrs, err := freeAddrs(3)
-	if err != nil {
+	if p.proxy, err = p.start(ctx, "proxy", "/", "-upstream", p.agent.url); err != nil {
 		return p, err
 	}
-	if p.upstream, err = start(ctx, p.dir, addrs[0], "/", self, "-role", "upstream", "-addr", addrs[0]); err != nil {
+	if p.nginx, err = p.startNginx(ctx); err != nil {
 		return p, err
 	}
-	if p.proxy, err = start(ctx, p.dir, addrs[1], "/", self, "-role", "proxy", "-addr", addrs[1], "-upstream", p.upstream.url); err != nil {
+	config := filepath.Join(p.dir, "config.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, thumbprintConfig, p.agent.url), 0o600); err != nil {
 		return p, err
 	}
 	binary := filepath.Join(p.dir, "thumbprint")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/thumbprint-ai/thumbprint/cmd/thumbprint").CombinedOutput(); err != nil {
 		return p, fmt.Errorf("build thumbprint: %w\n%s", err, out)
 	}
-	config := filepath.Join(p.dir, "config.yaml")
-	text := fmt.Sprintf("agents:\n"+
-		"  - {id: by-agent, name: Bench, protocol: responses, url: %[1]s/invocations, mlflow_experiment: bench, trace: {by: agent}}\n"+
-		"  - {id: by-gateway, name: Bench, protocol: responses, url: %[1]s/invocations, mlflow_experiment: bench, trace: {by: gateway}}\n", p.upstream.url)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	addr, err := freeAddr()
+	if err != nil {
 		return p, err
 	}
-	p.thumbprint, err = start(ctx, p.dir, addrs[2], "/healthz", binary, "serve", "--config", config, "--addr", addrs[2], "--data", filepath.Join(p.dir, "data"))
+	p.thumbprint, err = p.run(ctx, "thumbprint", addr, "/healthz", binary, "serve", "--config", config, "--addr", addr, "--data", filepath.Join(p.dir, "data"))
 	return p, err
 }
 
+// startNginx returns nil where there is no nginx.
+func (p *parts) startNginx(ctx context.Context) (*process, error) {
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		program = "/usr/sbin/nginx" // where Debian has it, and PATH often not
+	}
+	if _, err := os.Stat(program); err != nil {
+		fmt.Println("nginx is not installed (Debian: nginx-light): the table goes without it.")
+		return nil, nil
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(p.dir, "nginx.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, p.dir, addr, p.agent.url[len("http://"):]), 0o600); err != nil {
+		return nil, err
+	}
+	return p.run(ctx, "nginx", addr, "/", program, "-e", filepath.Join(p.dir, "nginx.log"), "-p", p.dir, "-c", config)
+}
+
+// start runs this program in another role.
+func (p *parts) start(ctx context.Context, role, path string, args ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	return p.run(ctx, role, addr, path, self, append([]string{"-role", role, "-addr", addr}, args...)...)
+}
+
+// run runs a program, whose log goes to a file, and waits until it answers at path.
+func (p *parts) run(ctx context.Context, name, addr, path, program string, args ...string) (*process, error) {
+	log, err := os.CreateTemp(p.dir, "log-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }() // the child has its own
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	one := &process{name, cmd, "http://" + addr}
+	for range 200 {
+		if resp, err := http.Get(one.url + path); err == nil {
+			_ = resp.Body.Close()
+			return one, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	one.stop()
+	said, err := os.ReadFile(log.Name())
+	return nil, errors.Join(fmt.Errorf("%s did not answer at %s: %s", name, one.url, said), err)
+}
+
 func (p *parts) stop() {
-	for _, one := range []*process{p.thumbprint, p.proxy, p.upstream} {
+	for _, one := range []*process{p.thumbprint, p.nginx, p.proxy, p.agent} {
 		if one != nil {
 			one.stop()
 		}
@@ -143,14 +160,10 @@ func (p *parts) stop() {
 	}
 }
 
-func freeAddrs(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
 	}
-	return addrs, nil
+	return l.Addr().String(), l.Close()
 }
