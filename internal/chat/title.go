@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -17,27 +19,24 @@ const (
 	titleFrom  = 2000 // bytes of a text that are looked at for it
 )
 
-// SettledTitle returns the title of actor's conversation after its first
-// exchange. A conversation that has none by then, because its question had no
-// words, gets one from the answer; a title that is there stays, whoever gave it.
-func (s *Store) SettledTitle(ctx context.Context, actor, id, answer string) (string, error) {
-	c, err := s.Conversation(ctx, actor, id)
-	if err != nil || c.Title != "" {
-		return c.Title, err
-	}
-	subject := subjectOf(answer)
-	if subject == "" {
+// SettleTitleTx returns the title of actor's conversation after its first exchange;
+// empty when it has none, or is gone. A conversation that has none by then, because
+// its question had no words, gets one from the answer; a title that is there stays,
+// whoever gave it.
+func (s *Store) SettleTitleTx(ctx context.Context, tx *sqldb.Tx, actor, id, answer string) (title string, err error) {
+	err = tx.QueryRow(ctx, `SELECT title FROM conversations WHERE id = $1 AND actor = $2 `+tx.Dialect().ForUpdate, id, actor).Scan(&title)
+	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
-	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE conversations SET title = $3 WHERE id = $1 AND actor = $2 AND title = ''`, id, actor, subject)
-		return err
-	})
+	if err == nil && title == "" {
+		if title = subjectOf(answer); title != "" {
+			_, err = tx.Exec(ctx, `UPDATE conversations SET title = $3 WHERE id = $1 AND actor = $2`, id, actor, title)
+		}
+	}
 	if err != nil {
 		return "", fmt.Errorf("title conversation %s: %w", id, err)
 	}
-	c, err = s.Conversation(ctx, actor, id)
-	return c.Title, err
+	return title, nil
 }
 
 // TitleOf returns the title that the first question among msgs with any words

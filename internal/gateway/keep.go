@@ -15,22 +15,29 @@ import (
 const storeTimeout = 10 * time.Second
 
 // keep stores the answer, what becomes of its link and the job that records its
-// trace, in one transaction. It does not depend on who still listens.
-func (t *Turn) keep(a *Answer, tr *mlflowtrace.Trace) error {
+// trace, in one transaction, and returns what the conversation is called after
+// its first exchange. It does not depend on who still listens.
+func (t *Turn) keep(a *Answer, tr *mlflowtrace.Trace) (title string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	s := t.svc
 	// What can be made before is: inside, the writer makes everybody wait.
 	m, err := t.answerMessage(a)
 	if err != nil {
-		return err
+		return "", err
 	}
 	full, err := encodeTrace(tr)
 	if err != nil {
-		return err
+		return "", err
 	}
 	ours := t.agent.TraceBy == link.ByGateway || a.neverCalled
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if t.opens { // first, for who deletes the conversation locks it first, too
+			var err error
+			if title, err = s.chats.SettleTitleTx(ctx, tx, t.actor, t.ConversationID, a.Text); err != nil {
+				return err
+			}
+		}
 		record := full
 		if !t.noStore {
 			gone, err := s.chats.FinishTx(ctx, tx, m)
@@ -55,7 +62,7 @@ func (t *Turn) keep(a *Answer, tr *mlflowtrace.Trace) error {
 	if ours {
 		s.jobs.Wake()
 	}
-	return err
+	return title, err
 }
 
 // answerMessage is the answer's row as it ends.
@@ -103,7 +110,7 @@ func (s *Service) keepLater(t *Turn, a Answer, tr *mlflowtrace.Trace) {
 			case <-s.drained:
 				return
 			}
-			if t.keep(&a, tr) == nil {
+			if _, err := t.keep(&a, tr); err == nil {
 				s.log.Info("answer stored after all", "client_request_id", t.ClientRequestID)
 				return
 			}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
-	"github.com/thumbprint-ai/thumbprint/internal/errs"
 )
 
 // Sink takes the events of a turn. It may hold them back until Flush, which is
@@ -42,12 +41,14 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	t.flush(sink) // the answer does not wait until it is stored
 	a := t.finish(obs, err)
 	tr := t.complete(a)
-	if err := t.keep(a, tr); err != nil {
+	title, err := t.keep(a, tr)
+	if err != nil {
 		t.svc.log.Error("answer not stored", "client_request_id", t.ClientRequestID, "err", err)
 		t.svc.keepLater(t, *a, tr)
 		a.fail("not_stored", "The answer could not be stored; it is tried again, but copy what you need before you leave this page.")
+	} else if title != "" {
+		t.send(sink, titleEvent{"thumbprint.title", t.ConversationID, title})
 	}
-	t.sendTitle(sink, a)
 	if a.Status == chat.Failed {
 		t.send(sink, errorEvent{"error", a.ErrorCode, a.ErrorMessage})
 	}
@@ -86,23 +87,6 @@ type (
 		Summary   *Summary `json:"trace_summary"`
 	}
 )
-
-// sendTitle tells what the conversation is called, once its first exchange is
-// over. An answer goes without rather than fail for it.
-func (t *Turn) sendTitle(sink Sink, a *Answer) {
-	if !t.opens {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	title, err := t.svc.chats.SettledTitle(ctx, t.actor, t.ConversationID, a.Text)
-	if err != nil && !errs.Is(err, errs.NotFound) { // not found: it was deleted meanwhile
-		t.svc.log.Warn("conversation not titled", "client_request_id", t.ClientRequestID, "err", err)
-	}
-	if title != "" {
-		t.send(sink, titleEvent{"thumbprint.title", t.ConversationID, title})
-	}
-}
 
 // send gives sink one event of ours. A sink that fails ends the turn.
 func (t *Turn) send(sink Sink, event any) {

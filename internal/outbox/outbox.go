@@ -150,6 +150,7 @@ const (
 )
 
 // Lease takes up to n due jobs for d. Nobody else gets them before d has passed.
+// It says failed = FALSE because SQLite reads all jobs for NOT failed.
 func (s *Store) Lease(ctx context.Context, n int, d time.Duration, order Order) ([]Job, error) {
 	now := s.now()
 	token := newToken()
@@ -163,7 +164,7 @@ func (s *Store) Lease(ctx context.Context, n int, d time.Duration, order Order) 
 			return j, err
 		}, `UPDATE jobs SET lease_token = $1, not_before = $2, verify = CASE WHEN lease_token <> '' THEN $5 ELSE verify END
 			WHERE (kind, key) IN (
-				SELECT kind, key FROM jobs WHERE NOT failed AND not_before <= $3
+				SELECT kind, key FROM jobs WHERE failed = FALSE AND not_before <= $3
 				ORDER BY not_before `+string(order)+` LIMIT $4 `+tx.Dialect().SkipLocked+`)
 			RETURNING kind, key, version, attempts, created_at, verify`,
 			token, sqldb.Micros(now.Add(d)), sqldb.Micros(now), n, lookLater)
@@ -255,7 +256,7 @@ func (s *Store) release(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, ver
 func (s *Store) Redate(ctx context.Context) error {
 	now := s.now()
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE jobs SET not_before = $1 WHERE NOT failed AND not_before > $2`,
+		_, err := tx.Exec(ctx, `UPDATE jobs SET not_before = $1 WHERE failed = FALSE AND not_before > $2`,
 			sqldb.Micros(now), sqldb.Micros(now.Add(maxAhead)))
 		return err
 	})
@@ -266,7 +267,7 @@ func (s *Store) Redate(ctx context.Context) error {
 func (s *Store) NextDue(ctx context.Context) (wait time.Duration, ok bool, err error) {
 	var at sql.NullInt64
 	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		return tx.QueryRow(ctx, `SELECT MIN(not_before) FROM jobs WHERE NOT failed`).Scan(&at)
+		return tx.QueryRow(ctx, `SELECT MIN(not_before) FROM jobs WHERE failed = FALSE`).Scan(&at)
 	})
 	return sqldb.Time(at.Int64).Sub(s.now()), at.Valid, err
 }

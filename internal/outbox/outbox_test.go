@@ -2,8 +2,10 @@ package outbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -430,4 +432,31 @@ func TestAClockSetBackDelaysNothingForLong(t *testing.T) {
 			t.Errorf("looked at after %v", waited)
 		}
 	})
+}
+
+// TestALeaseDoesNotReadTheBacklog: looking for due jobs is a search in an index,
+// so that a backlog of a day costs no more than one of a minute.
+func TestALeaseDoesNotReadTheBacklog(t *testing.T) {
+	db := sqldbtest.SQLite(t)
+	var statements []string
+	db.Intercept(func(statement string) error { statements = append(statements, statement); return nil })
+	lease(t, outbox.NewStore(db), 8, time.Minute)
+	for _, st := range statements {
+		if st == "COMMIT" {
+			continue
+		}
+		err := db.View(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+			plan, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (step string, err error) {
+				var ignored int
+				return step, r.Scan(&ignored, &ignored, &ignored, &step)
+			}, "EXPLAIN QUERY PLAN "+st, "token", 0, 0, 8, 0)
+			if text := strings.Join(plan, "; "); !strings.Contains(text, "SEARCH") || strings.Contains(text, "SCAN") {
+				t.Errorf("the plan is: %s", text)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
