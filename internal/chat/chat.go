@@ -38,6 +38,10 @@ type Conversation struct {
 	Title     string
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	// Excerpt is set by List alone: where the first message that has the text
+	// that was searched for has it, in the middle of a line.
+	Excerpt string
 }
 
 // Message is one question or answer.

@@ -124,6 +124,32 @@ func TestSearch(t *testing.T) {
 	})
 }
 
+func TestASearchShowsWhereItFound(t *testing.T) {
+	each(t, func(t *testing.T, s shelf) {
+		s.imports("ann", "c", 1, "What is the weather?", "No rain was seen here.\n\nIn the whole of Zürich the sun shines today, say those who have been outside\nand looked up, again and again, for as long as there was any light.", "Zürich?")
+		s.imports("ann", "title", 2, "Sunny")
+		s.imports("bob", "b", 3, "the sun")
+		for q, want := range map[string]map[string]string{
+			"zürich THE sun": {"c": "…seen here. In the whole of Zürich the sun shines today, say those who have been outside and looked up, again and again, for as long…"},
+			"no rain":        {"c": "No rain was seen here. In the whole of Zürich the sun shines today, say those who have been…"},
+			"sunny":          {"title": "Sunny"},
+			"":               {"c": "", "title": ""},
+		} {
+			found, _, err := s.List(t.Context(), chat.Query{Actor: "ann", Text: q})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]string{}
+			for _, c := range found {
+				got[c.ID] = c.Excerpt
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("search %q (-want +got):\n%s", q, d)
+			}
+		}
+	})
+}
+
 func TestTitles(t *testing.T) {
 	each(t, func(t *testing.T, s shelf) {
 		title := func(id string) string {

@@ -106,7 +106,10 @@ func (s *Store) List(ctx context.Context, q Query) (out []Conversation, next str
 		last := out[q.Limit-1]
 		next = sqldb.Cursor(last.UpdatedAt, last.ID)
 	}
-	return out, next, nil
+	if q.Text != "" {
+		err = s.excerpts(ctx, q, out)
+	}
+	return out, next, err
 }
 
 // where builds the condition; all that comes from the user is an argument.

@@ -16,10 +16,11 @@ type conversationView struct {
 	AgentID   string    `json:"agent_id,omitempty"`
 	CreatedAt timestamp `json:"created_at"`
 	UpdatedAt timestamp `json:"updated_at"`
+	Excerpt   string    `json:"excerpt,omitempty" doc:"In a search: where the first message that has it has it."`
 }
 
 func viewConversation(c chat.Conversation) conversationView {
-	return conversationView{ID: c.ID, Title: c.Title, AgentID: c.AgentID, CreatedAt: timestamp(c.CreatedAt), UpdatedAt: timestamp(c.UpdatedAt)}
+	return conversationView{ID: c.ID, Title: c.Title, AgentID: c.AgentID, CreatedAt: timestamp(c.CreatedAt), UpdatedAt: timestamp(c.UpdatedAt), Excerpt: c.Excerpt}
 }
 
 type conversationOutput struct{ Body conversationView }

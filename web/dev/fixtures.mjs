@@ -135,6 +135,7 @@ export function script(question) {
       { type: "url_citation", title: "Feedback", url: "https://example.com/docs/feedback?a=1&b=2", start_index: 57, end_index: sourced.length - 1 },
     ]);
   }
+  if (asks(/broken tool/i)) return [item({ type: "mcp_call", id: "mcp_1", name: "get_stock", arguments: '{"sku":"A-1"}', error: "The warehouse does not answer." }), ...said("I could not look it up.")];
   if (asks(/tool/i)) {
     return [
       item({ type: "reasoning", id: "rs_1", summary: [{ type: "summary_text", text: "The weather is asked for, so I look it up rather than guess." }] }),

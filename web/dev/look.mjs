@@ -27,6 +27,22 @@ const states = {
   empty: ["/"],
   report: ["/c/conv-1", (page) => page.locator(".code-keyword").first().waitFor()],
   imported: ["/c/conv-3"],
+  search: ["/", async (page, size) => {
+    if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();
+    await page.getByRole("searchbox").fill("re");
+    await page.locator("mark").first().waitFor();
+  }],
+  broken: ["/", async (page) => {
+    await ask(page, "Use a broken tool");
+    await answered(page);
+    await page.getByText("get_stock failed").click();
+    await page.getByText("1 error").click();
+  }],
+  details: ["/", async (page) => {
+    await ask(page, "fail early");
+    await answered(page);
+    await page.getByText("Details").click();
+  }],
   maths: ["/", async (page) => {
     await ask(page, "Show some maths");
     await answered(page);

@@ -106,10 +106,17 @@ function list({ state, faults, req, res }) {
   const query = (params.get("q") ?? "").toLowerCase();
   const at = Number(params.get("cursor") ?? 0);
   const all = [...state.conversations.values()]
-    .filter(({ title }) => title.toLowerCase().includes(query))
+    .map((conversation) => ({ ...conversation, excerpt: query && excerptOf(state, conversation.id, query) }))
+    .filter(({ title, excerpt }) => title.toLowerCase().includes(query) || excerpt)
     .toSorted((a, b) => b.updated_at.localeCompare(a.updated_at));
   const items = all.slice(at, at + 50);
   json(res, 200, { items, ...(at + 50 < all.length ? { next_cursor: String(at + 50) } : {}) });
+}
+
+function excerptOf(state, id, query) {
+  const text = [...state.messages.values()].find(({ conversation, content }) => conversation === id && content.toLowerCase().includes(query))?.content;
+  const at = text?.toLowerCase().indexOf(query);
+  return text && text.slice(Math.max(0, at - 30), at + query.length + 90);
 }
 
 function listMessages({ state, res }, id) {

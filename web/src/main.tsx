@@ -1,4 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { Direction } from "radix-ui";
 import { StrictMode, useMemo } from "react";
 import { createRoot } from "react-dom/client";
 import { api } from "./api/client";
@@ -53,12 +54,14 @@ function Root({ app }: { app: App }) {
     <I18nProvider value={i18n}>
       <AppContext value={app}>
         <QueryClientProvider client={queries}>
-          <TipProvider delayDuration={400}>
-            <ErrorBoundary>
-              <Shell />
-            </ErrorBoundary>
-            <NoticeRegions notices={app.notices} />
-          </TipProvider>
+          <Direction.Provider dir={i18n.t.direction}>
+            <TipProvider delayDuration={400}>
+              <ErrorBoundary>
+                <Shell />
+              </ErrorBoundary>
+              <NoticeRegions notices={app.notices} />
+            </TipProvider>
+          </Direction.Provider>
         </QueryClientProvider>
       </AppContext>
     </I18nProvider>

@@ -104,6 +104,26 @@ describe("an answer", () => {
       expect(await answers(page).last().locator("a.cite").count()).toBe(2);
     }));
 
+  it("counts what went wrong, and tells what it was", () =>
+    withPage({}, async ({ page }) => {
+      await ask(page, "Use a broken tool");
+      const answer = await settled(page);
+      await answer.getByText("get_stock failed").click();
+      await answer.getByText("The warehouse does not answer.").waitFor();
+      await answer.getByText("1 error").click();
+      expect(await answer.locator("dl").innerText()).toContain((await answer.getAttribute("data-trace-id")) ?? "none");
+    }));
+
+  it("that fails early names its error and its id for whoever is asked", () =>
+    withPage({}, async ({ page }) => {
+      await ask(page, "fail early");
+      const answer = await settled(page, "failed");
+      expect(await answer.getByText("agent_unreachable").isVisible()).toBe(false);
+      await answer.getByText("Details").click();
+      expect(await answer.getByText("agent_unreachable").isVisible()).toBe(true);
+      await answer.getByText((await answer.getAttribute("data-trace-id")) ?? "none").first().waitFor();
+    }));
+
   it("that asks for permission is told the decision, once", () =>
     withPage({}, async ({ page, mock }) => {
       await ask(page, "Please approve this");
@@ -261,6 +281,16 @@ describe("history", () => {
       expect(await list.getByRole("link", { name: "My first one" }).count()).toBe(0);
     }));
 
+  it("shows where a message has what is searched for", () =>
+    withPage({}, async ({ page }) => {
+      const list = page.getByRole("navigation", { name: "Conversations" });
+      await page.getByRole("searchbox", { name: "Search conversations" }).fill("retriever");
+      await until(() => list.getByRole("listitem").count(), 1);
+      const link = list.getByRole("link", { name: /^Ratings in October/ });
+      expect(await link.innerText()).toContain("the retriever's index was rebuilt");
+      expect(await link.locator("mark").innerText()).toBe("retriever");
+    }));
+
   it("can be taken along, as Markdown and as JSON", () =>
     withPage({}, async ({ page }) => {
       const files: Record<string, string> = {};
@@ -273,6 +303,23 @@ describe("history", () => {
       }
       expect(files["First-try.md"]).toBe("# First try\n\n## You\n\nFirst try\n\n## Demo agent\n\nAn answer about: First try\n");
       expect(JSON.parse(files["First-try.json"] ?? "")).toMatchObject({ id: "conv-7", messages: [{ role: "user" }, { traceId: "req-0000000000000006" }] });
+    }));
+
+  it("can be taken along as a whole", () =>
+    withPage({}, async ({ page, mock }) => {
+      for (let n = 0; n < 60; n++) mock.state.conversations.set(`more-${n}`, { id: `more-${n}`, title: `More ${n}`, agent_id: "demo", created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z" });
+      const files: string[] = [];
+      for (const name of ["Export all as JSON", "Export all as Markdown"]) {
+        await page.getByRole("button", { name: "Settings" }).click();
+        const download = page.waitForEvent("download");
+        await page.getByRole("menuitem", { name }).click();
+        files.push(await readFile(await (await download).path(), "utf8"));
+        await page.getByText("Collecting your conversations").waitFor({ state: "detached" });
+      }
+      const { conversations } = JSON.parse(files[0] ?? "") as { conversations: { id: string; messages: unknown[] }[] };
+      expect(conversations).toHaveLength(67);
+      expect(conversations.find(({ id }) => id === "conv-7")?.messages).toHaveLength(2);
+      expect(files[1]?.match(/^# /gm)).toHaveLength(67);
     }));
 
   it("a conversation that is not there says so", () =>
@@ -337,6 +384,18 @@ describe("the frame", () => {
       await page.keyboard.press("Control+Shift+O");
       await page.getByRole("heading", { name: "What would you like to know?" }).waitFor();
       await until(() => page.evaluate(() => document.activeElement?.id), "message");
+    }));
+
+  it("is turned round by a language that is written from the right", () =>
+    withPage({ path: "/c/conv-1" }, async ({ page }) => {
+      await page.getByText("What to do next").waitFor();
+      await page.evaluate(() => (document.documentElement.dir = "rtl"));
+      const left = async (name: string) => (await page.getByRole("navigation", { name }).boundingBox())?.x ?? 0;
+      expect(await left("Conversations")).toBeGreaterThan(900);
+      // What the person wrote stands at its end, which is now on the left.
+      const question = await page.getByRole("article", { name: "Your message" }).locator("div").first().boundingBox();
+      expect(question?.x).toBeLessThan(400);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(1280);
     }));
 
   it("has a drawer on a phone, and nothing sticks out at 320 px", () =>

@@ -486,6 +486,8 @@ export interface components {
             agent_id?: string;
             /** Format: date-time */
             created_at: string;
+            /** @description In a search: where the first message that has it has it. */
+            excerpt?: string;
             id: string;
             title: string;
             /** Format: date-time */

@@ -1,14 +1,11 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { FileJson, FileText, Link2, Trash2 } from "lucide-react";
-import { api } from "../api/client";
-import { failureOf } from "../api/http";
 import type { Conversation } from "../api/types";
-import { exportConversation, type Format } from "../chat/export";
 import { useT } from "../i18n";
 import { MenuItem } from "../ui/menu";
 import { graceful } from "./bin";
 import { useApp } from "./context";
 import { go, here } from "./router";
+import { useExport } from "./useExport";
 
 interface Props {
   conversation: Conversation;
@@ -20,7 +17,7 @@ interface Props {
 export function ConversationItems({ conversation, onLeave }: Props) {
   const t = useT();
   const { bin, dialog, notices } = useApp();
-  const queries = useQueryClient();
+  const save = useExport();
   const { id } = conversation;
   const title = conversation.title || t.untitled;
 
@@ -36,14 +33,6 @@ export function ConversationItems({ conversation, onLeave }: Props) {
     };
     notices.offer(t.deletedTitle(title), { label: t.undo, run: undo }, graceful);
   };
-  const save = async (format: Format) => {
-    try {
-      const agents = await queries.ensureQueryData({ queryKey: ["agents"], queryFn: api.agents });
-      await exportConversation(conversation, format, { you: t.you, agent: (agent) => agents.find((other) => other.id === agent)?.name ?? t.answer });
-    } catch (error) {
-      notices.fail(failureOf(error));
-    }
-  };
   const share = () => {
     onLeave?.();
     // After the menu has given the focus back.
@@ -55,10 +44,10 @@ export function ConversationItems({ conversation, onLeave }: Props) {
       <MenuItem icon={<Link2 size={15} />} onSelect={share}>
         {t.share}
       </MenuItem>
-      <MenuItem icon={<FileText size={15} />} onSelect={() => void save("markdown")}>
+      <MenuItem icon={<FileText size={15} />} onSelect={() => void save.one(conversation, "markdown")}>
         {t.exportMarkdown}
       </MenuItem>
-      <MenuItem icon={<FileJson size={15} />} onSelect={() => void save("json")}>
+      <MenuItem icon={<FileJson size={15} />} onSelect={() => void save.one(conversation, "json")}>
         {t.exportJson}
       </MenuItem>
       <MenuItem icon={<Trash2 size={15} />} danger onSelect={remove}>

@@ -1,13 +1,15 @@
-import { Keyboard, Link2, Settings2 } from "lucide-react";
+import { FileJson, FileText, Keyboard, Link2, Settings2 } from "lucide-react";
 import { languages, useT, type Language } from "../i18n";
 import { Menu, MenuChoice, MenuItem, MenuLine } from "../ui/menu";
 import { useApp } from "./context";
 import { useObservable } from "./observable";
 import type { Theme } from "./preferences";
+import { useExport } from "./useExport";
 
 export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?: () => void }) {
   const t = useT();
   const { preferences, dialog } = useApp();
+  const save = useExport();
   const theme = useObservable(preferences.theme);
   const language = useObservable(preferences.language);
   return (
@@ -40,6 +42,12 @@ export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?
       <MenuLine />
       <MenuItem icon={<Link2 size={15} />} onSelect={() => setTimeout(() => (onLeave?.(), dialog.set({ kind: "links" })))}>
         {t.sharedLinks}
+      </MenuItem>
+      <MenuItem icon={<FileText size={15} />} onSelect={() => void save.all("markdown")}>
+        {t.exportAllMarkdown}
+      </MenuItem>
+      <MenuItem icon={<FileJson size={15} />} onSelect={() => void save.all("json")}>
+        {t.exportAllJson}
       </MenuItem>
       <MenuItem icon={<Keyboard size={15} />} onSelect={() => setTimeout(onHelp)}>
         {t.shortcuts}

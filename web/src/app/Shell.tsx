@@ -60,6 +60,7 @@ export function Shell() {
     newChat,
     focus: () => focusSoon("message"),
     copyAnswer: () => session && copyLastAnswer(session),
+    copyCode: copyLastCode,
     help: () => setHelp(true),
   });
 
@@ -226,6 +227,12 @@ function focusSoon(id: string): void {
   const focus = () => document.getElementById(id)?.focus();
   focus();
   requestAnimationFrame(() => requestAnimationFrame(focus));
+}
+
+/** The last code block that is shown in an answer. */
+function copyLastCode(): void {
+  const text = [...document.querySelectorAll("article figure code")].at(-1)?.textContent;
+  if (text) void copyText(text);
 }
 
 function copyLastAnswer(session: Session): void {

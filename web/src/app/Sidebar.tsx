@@ -141,6 +141,7 @@ function Row({ conversation, query, onOpen }: { conversation: Conversation; quer
         className={`min-w-0 flex-1 truncate rounded-m py-1.5 ps-3.5 text-sm pointer-coarse:py-3 pointer-coarse:pe-12 ${current ? "pe-9" : "pe-3.5 group-focus-within:pe-9 group-hover:pe-9"}`}
       >
         <Marked text={title} query={query} />
+        <Excerpt conversation={conversation} query={query} />
       </a>
       <Menu
         align="end"
@@ -164,7 +165,17 @@ function Row({ conversation, query, onOpen }: { conversation: Conversation; quer
   );
 }
 
-/** A title with what was searched for marked in it. */
+/** Where a message has what was searched for, when the title has not. */
+function Excerpt({ conversation: { title, excerpt }, query }: { conversation: Conversation; query: string }) {
+  if (!excerpt || query === "" || title.toLocaleLowerCase().includes(query.toLocaleLowerCase())) return null;
+  return (
+    <span dir="auto" className="line-clamp-2 text-xs font-normal whitespace-normal text-quiet">
+      <Marked text={excerpt} query={query} />
+    </span>
+  );
+}
+
+/** A text with what was searched for marked in it. */
 function Marked({ text, query }: { text: string; query: string }) {
   const at = query === "" ? -1 : text.toLocaleLowerCase().indexOf(query.toLocaleLowerCase());
   if (at < 0) return text;

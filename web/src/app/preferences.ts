@@ -1,4 +1,4 @@
-import { firstLanguage, type Language } from "../i18n";
+import { firstLanguage, languages, type Language } from "../i18n";
 import { Observable } from "./observable";
 import { store, stored } from "./storage";
 
@@ -22,6 +22,7 @@ export class Preferences {
     const apply = () => {
       document.documentElement.dataset.theme = this.theme.get();
       document.documentElement.lang = this.language.get();
+      document.documentElement.dir = languages[this.language.get()].direction;
     };
     this.theme.watch(apply);
     this.language.watch(apply);

@@ -18,10 +18,11 @@ const list: [keyof Messages["shortcutNames"], string[]][] = [
   ["newChat", [mod, "Shift", "O"]],
   ["focus", ["Shift", "Esc"]],
   ["copyAnswer", [mod, "Shift", "C"]],
+  ["copyCode", [mod, "Shift", ";"]],
   ["help", [mod, "/"]],
 ];
 
-export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "help";
+export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "help";
 
 /** Does `actions` on their keys, while the person has shortcuts switched on. */
 export function useShortcuts(actions: Record<Shortcut, () => void>) {
@@ -50,6 +51,8 @@ function shortcutOf(event: KeyboardEvent): Shortcut | undefined {
   if (event.key === "Escape") return event.shiftKey ? "focus" : "stop";
   if (!(mac ? event.metaKey : event.ctrlKey) || event.altKey) return undefined;
   const key = event.key.toLowerCase();
+  // By its place too: with Shift the key says ":", or something else on another keyboard.
+  if (event.shiftKey && (key === ";" || event.code === "Semicolon")) return "copyCode";
   if (event.shiftKey) return key === "o" ? "newChat" : key === "c" ? "copyAnswer" : key === "/" ? "help" : undefined;
   return key === "k" ? "search" : key === "/" ? "help" : undefined;
 }

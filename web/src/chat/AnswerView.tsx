@@ -6,7 +6,7 @@ import { Details } from "../feedback/Details";
 import { Thumbs } from "../feedback/Thumbs";
 import { duration, useI18n, useT } from "../i18n";
 import { CopyButton } from "../markdown/Markdown";
-import { textOf } from "../stream/answer";
+import { errorsIn, textOf } from "../stream/answer";
 import { Button, IconButton, Tip } from "../ui/controls";
 import { sameProps } from "../ui/sameProps";
 import type { Decisions } from "./ApprovalView";
@@ -84,6 +84,13 @@ function Failure({ message, busy, again, onRetry }: { message: ChatMessage; busy
           {t.retry}
         </Button>
       )}
+      <details className="w-full text-xs">
+        <summary className="-my-1 inline-flex min-h-6 items-center gap-1 rounded-s pointer-coarse:min-h-11">
+          <ChevronRight size={13} className="in-open:rotate-90 rtl:-scale-x-100" aria-hidden />
+          {t.details}
+        </summary>
+        <Facts facts={[[t.errorCode, message.error?.code], [t.requestId, message.traceId]]} />
+      </details>
     </div>
   );
 }
@@ -124,7 +131,7 @@ function Actions({ message, siblings, dimensions, last, busy, conversation, agai
         </Tip>
       )}
       {!message.rateable && <NotRateable reason={message.not_rateable_reason} />}
-      <Summary summary={message.traceSummary} />
+      <Summary message={message} />
     </div>
   );
 }
@@ -172,8 +179,9 @@ export function Siblings({ id, siblings, onChoose }: SiblingsProps) {
 }
 
 /** Time, tokens and tools in one line, and what is behind them when it is opened. */
-function Summary({ summary }: { summary: TraceSummary | undefined }) {
+function Summary({ message }: { message: ChatMessage }) {
   const { t, language } = useI18n();
+  const summary: TraceSummary | undefined = message.traceSummary;
   if (!summary) return null;
   const number = (value: number) => new Intl.NumberFormat(language).format(value);
   const tokens = summary.total_tokens ?? (summary.input_tokens ?? 0) + (summary.output_tokens ?? 0);
@@ -183,24 +191,49 @@ function Summary({ summary }: { summary: TraceSummary | undefined }) {
     tokens > 0 ? t.tokens(tokens, number(tokens)) : "",
     tools.length > 0 ? t.toolCalls(tools.length) : "",
   ].filter((fact) => fact !== "");
-  const more: [string, string | undefined][] = [
+  const errors = errorsIn(message);
+  const more: Fact[] = [
     [t.firstWord, summary.time_to_first_token_ms && duration(t, language, summary.time_to_first_token_ms)],
     [t.tokenUsage, tokens > 0 ? t.tokenSplit(number(summary.input_tokens ?? 0), number(summary.output_tokens ?? 0)) : undefined],
     [t.tools, tools.join(", ")],
+    [t.requestId, message.traceId],
     [t.traceId, summary.trace_id],
-  ].filter((fact): fact is [string, string] => Boolean(fact[1]));
-  if (more.length === 0) return <span className="ms-auto ps-3 text-xs text-quiet tabular-nums">{facts.join(" · ")}</span>;
+  ];
   return (
     <details className="ms-auto text-xs text-quiet tabular-nums open:w-full">
-      <summary className="flex min-h-8 items-center justify-end rounded-s ps-3 hover:text-ink pointer-coarse:min-h-11">{facts.join(" · ")}</summary>
-      <dl className="flex flex-wrap gap-x-6 gap-y-1 rounded-m bg-sunken px-3 py-2">
-        {more.map(([name, value]) => (
-          <div key={name} className="wrap-anywhere">
-            <dt className="inline">{name}: </dt>
-            <dd className="inline text-ink">{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <summary className="flex min-h-8 items-center justify-end rounded-s ps-3 hover:text-ink pointer-coarse:min-h-11">
+        {errors > 0 && <span className="text-danger">{t.errors(errors)}&nbsp;·&nbsp;</span>}
+        {facts.join(" · ")}
+      </summary>
+      <div className="rounded-m bg-sunken px-3 py-2">
+        <Facts facts={more} />
+      </div>
     </details>
+  );
+}
+
+/** Those that are named in full to somebody who looks for them are there to be copied. */
+type Fact = [name: string, value: string | 0 | undefined];
+
+function Facts({ facts }: { facts: Fact[] }) {
+  const t = useT();
+  const copied = new Set([t.requestId, t.traceId]);
+  return (
+    <dl className="flex flex-wrap items-center gap-x-6 gap-y-1">
+      {facts.map(
+        ([name, value]) =>
+          value && (
+            <div key={name} className="wrap-anywhere">
+              <dt className="inline">{name}: </dt>
+              <dd className="inline text-ink">{value}</dd>
+              {copied.has(name) && (
+                <span className="ms-0.5 inline-block align-middle">
+                  <CopyButton text={value} />
+                </span>
+              )}
+            </div>
+          ),
+      )}
+    </dl>
   );
 }

@@ -1,6 +1,7 @@
-import { ChevronRight, Lightbulb, Wrench } from "lucide-react";
+import { ChevronRight, CircleAlert, Lightbulb, Wrench } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { useT } from "../i18n";
+import type { Messages } from "../i18n/en";
 import { sourcesOf, withMarks } from "../markdown/citations";
 import { CodeBlock, Markdown } from "../markdown/Markdown";
 import type { Part } from "../stream/answer";
@@ -78,7 +79,8 @@ const PartView = memo(function PartView({ part, pending, anchor, decisions }: Pa
       );
     case "tool":
       return (
-        <Fold icon={<Wrench size={15} />} title={part.output === undefined && pending ? t.usingTool(part.name) : t.usedTool(part.name)} pending={pending}>
+        <Fold icon={part.error === undefined ? <Wrench size={15} /> : <CircleAlert size={15} className="text-danger" />} title={toolTitle(t, part, pending)} pending={pending}>
+          {part.error !== undefined && part.error !== "" && <Labelled label={t.error} value={part.error} />}
           <Labelled label={t.input} value={part.input} />
           {part.output !== undefined && <Labelled label={t.output} value={part.output} />}
         </Fold>
@@ -87,6 +89,11 @@ const PartView = memo(function PartView({ part, pending, anchor, decisions }: Pa
       return <ApprovalView part={part} decisions={decisions} />;
   }
 });
+
+function toolTitle(t: Messages, part: Extract<Part, { kind: "tool" }>, pending: boolean): string {
+  if (part.error !== undefined) return t.toolFailed(part.name);
+  return part.output === undefined && pending ? t.usingTool(part.name) : t.usedTool(part.name);
+}
 
 interface FoldProps {
   icon: ReactNode;

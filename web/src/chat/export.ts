@@ -1,4 +1,5 @@
 import { api } from "../api/client";
+import { ApiError } from "../api/http";
 import type { Conversation, Message } from "../api/types";
 import { plainText } from "./session";
 import { branch } from "./tree";
@@ -10,6 +11,40 @@ export async function exportConversation(conversation: Conversation, format: For
   const messages = await api.messages(conversation.id);
   const text = format === "json" ? asJson(conversation, messages) : asMarkdown(conversation, messages, names);
   save(fileName(conversation.title, format === "json" ? "json" : "md"), text, format === "json" ? "application/json" : "text/markdown");
+}
+
+/** How many conversations are read at a time. */
+const atOnce = 4;
+
+/** Saves all conversations as one file. One that is deleted meanwhile is left out. */
+export async function exportAll(format: Format, names: Names, signal: AbortSignal): Promise<void> {
+  const texts: string[] = [];
+  let cursor: string | undefined;
+  do {
+    // One page after the other, and a few at a time: the server has others to serve.
+    // oxlint-disable no-await-in-loop
+    const page = await api.conversations("", cursor, signal);
+    for (let at = 0; at < page.items.length; at += atOnce) {
+      const found = await Promise.all(page.items.slice(at, at + atOnce).map((conversation) => textOf(conversation, format, names)));
+      signal.throwIfAborted();
+      texts.push(...found.filter((text) => text !== ""));
+    }
+    // oxlint-enable no-await-in-loop
+    cursor = page.next_cursor;
+  } while (cursor);
+  const name = `thumbprint-${new Date().toISOString().slice(0, 10)}`;
+  if (format === "json") save(`${name}.json`, `{"conversations": [\n${texts.join(",\n")}]}\n`, "application/json");
+  else save(`${name}.md`, texts.join("\n---\n\n"), "text/markdown");
+}
+
+async function textOf(conversation: Conversation, format: Format, names: Names): Promise<string> {
+  try {
+    const messages = await api.messages(conversation.id);
+    return format === "json" ? asJson(conversation, messages) : asMarkdown(conversation, messages, names);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return "";
+    throw error;
+  }
 }
 
 /** How the two speakers are called in a file. */

@@ -3,6 +3,7 @@ import type { Messages } from "./en";
 /** German. */
 export const de: Messages = {
   languageName: "Deutsch",
+  direction: "ltr",
   skipToConversation: "Zum Gespräch springen",
   conversations: "Gespräche",
   newChat: "Neues Gespräch",
@@ -48,6 +49,9 @@ export const de: Messages = {
   question: "Frage",
   exportMarkdown: "Als Markdown exportieren",
   exportJson: "Als JSON exportieren",
+  exportAllMarkdown: "Alle als Markdown exportieren",
+  exportAllJson: "Alle als JSON exportieren",
+  collecting: "Deine Gespräche werden zusammengestellt…",
   agentButton: (name) => `Agent: ${name}`,
   chooseAgent: "Agenten wählen",
   noAgents: "Kein Agent ist verfügbar.",
@@ -95,6 +99,11 @@ export const de: Messages = {
   reasoning: "Überlegung",
   usedTool: (name) => `${name || "Werkzeug"} verwendet`,
   usingTool: (name) => `${name || "Werkzeug"} wird verwendet…`,
+  toolFailed: (name) => `${name || "Ein Werkzeug"} ist fehlgeschlagen`,
+  error: "Fehler",
+  errorCode: "Code",
+  errors: (count) => (count === 1 ? "1 Fehler" : `${count} Fehler`),
+  details: "Einzelheiten",
   input: "Eingabe",
   output: "Ausgabe",
   approvalAsked: (name, server) => `Der Agent bittet um Erlaubnis, ${name}${server ? ` auf ${server}` : ""} auszuführen.`,
@@ -192,6 +201,7 @@ export const de: Messages = {
     newChat: "Neues Gespräch",
     focus: "Zum Eingabefeld",
     copyAnswer: "Letzte Antwort kopieren",
+    copyCode: "Den letzten Codeblock kopieren",
     help: "Diese Liste zeigen",
   },
   reasonNames: {

@@ -1,6 +1,8 @@
 /** English. Every other language file has exactly these keys; `Messages` is the type of this one. */
 export const en = {
   languageName: "English",
+  /** How the language is written; the whole page turns with it. */
+  direction: "ltr" as "ltr" | "rtl",
   skipToConversation: "Skip to conversation",
   conversations: "Conversations",
   newChat: "New chat",
@@ -46,6 +48,9 @@ export const en = {
   question: "Question",
   exportMarkdown: "Export as Markdown",
   exportJson: "Export as JSON",
+  exportAllMarkdown: "Export all as Markdown",
+  exportAllJson: "Export all as JSON",
+  collecting: "Collecting your conversations…",
   agentButton: (name: string) => `Agent: ${name}`,
   chooseAgent: "Choose an agent",
   noAgents: "No agent is available.",
@@ -93,6 +98,11 @@ export const en = {
   reasoning: "Reasoning",
   usedTool: (name: string) => `Used ${name || "a tool"}`,
   usingTool: (name: string) => `Using ${name || "a tool"}…`,
+  toolFailed: (name: string) => `${name || "A tool"} failed`,
+  error: "Error",
+  errorCode: "Code",
+  errors: (count: number) => (count === 1 ? "1 error" : `${count} errors`),
+  details: "Details",
   input: "Input",
   output: "Output",
   approvalAsked: (name: string, server: string) => `The agent asks for permission to run ${name}${server ? ` on ${server}` : ""}.`,
@@ -190,6 +200,7 @@ export const en = {
     newChat: "New chat",
     focus: "Go to the message box",
     copyAnswer: "Copy the last answer",
+    copyCode: "Copy the last code block",
     help: "Show this list",
   },
   reasonNames: {

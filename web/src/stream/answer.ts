@@ -6,7 +6,7 @@ import type { Annotation, OutputItem } from "./vocabulary";
 export type Part =
   | { kind: "text"; key: string; text: string; citations: Annotation[]; closed: boolean }
   | { kind: "reasoning"; key: string; text: string }
-  | { kind: "tool"; key: string; callId: string; name: string; input: string; output?: unknown }
+  | { kind: "tool"; key: string; callId: string; name: string; input: string; output?: unknown; /** Why it failed, when it did. */ error?: unknown }
   | { kind: "approval"; key: string; id: string; name: string; server: string; input: string };
 
 export interface Answer {
@@ -158,15 +158,25 @@ function addCall(parts: Part[], item: OutputItem): Part[] {
   const callId = item.call_id ?? item.id ?? "";
   return [
     ...parts,
-    { kind: "tool", key: key(parts, callId), callId, name: item.name ?? "", input: item.arguments ?? "", output: item.output },
+    { kind: "tool", key: key(parts, callId), callId, name: item.name ?? "", input: item.arguments ?? "", output: item.output, error: errorOf(item) },
   ];
 }
 
 function addOutput(parts: Part[], item: OutputItem): Part[] {
   const at = parts.findLastIndex((part) => part.kind === "tool" && part.callId === item.call_id);
   const part = parts[at];
-  if (part?.kind === "tool") return parts.with(at, { ...part, output: item.output });
-  return [...parts, { kind: "tool", key: key(parts, item.call_id), callId: item.call_id ?? "", name: item.name ?? "", input: "", output: item.output }];
+  if (part?.kind === "tool") return parts.with(at, { ...part, output: item.output, error: errorOf(item) });
+  return [...parts, { kind: "tool", key: key(parts, item.call_id), callId: item.call_id ?? "", name: item.name ?? "", input: "", output: item.output, error: errorOf(item) }];
+}
+
+/** MCP calls tell their error, other calls at most that they failed. */
+function errorOf(item: OutputItem): unknown {
+  return item.error ?? (item.status === "failed" ? "" : undefined);
+}
+
+/** How much of what an answer tried went wrong. */
+export function errorsIn({ parts, error }: Pick<Answer, "parts" | "error">): number {
+  return parts.filter((part) => part.kind === "tool" && part.error !== undefined).length + (error ? 1 : 0);
 }
 
 // Item ids are not unique (some agents send one literal for all), so the place counts too.

@@ -19,6 +19,8 @@ export interface OutputItem {
   server_label?: string;
   arguments?: string;
   output?: unknown;
+  error?: unknown;
+  status?: string;
   summary?: { type?: string; text?: string }[];
   content?: { type?: string; text?: string; annotations?: Annotation[] }[];
 }

@@ -26,11 +26,16 @@ export class Notices {
     setTimeout(() => this.dismiss(toast.id), showFor);
   };
 
-  /** Offers to take something back, for as long as that is possible. */
-  offer = (text: string, action: { label: string; run: () => void }, ms: number): void => {
+  /**
+   * Offers to take something back, for as long as that is possible: for `ms`, or
+   * until what is returned is called.
+   */
+  offer = (text: string, action: { label: string; run: () => void }, ms?: number): (() => void) => {
     const toast = { text, action, id: this.#next++ };
     this.toasts.set([...this.toasts.get(), toast].slice(-most));
-    setTimeout(() => this.dismiss(toast.id), ms);
+    const end = () => this.dismiss(toast.id);
+    if (ms !== undefined) setTimeout(end, ms);
+    return end;
   };
 
   dismiss = (id: number): void => {
