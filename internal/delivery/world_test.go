@@ -59,7 +59,7 @@ func inWorld(t *testing.T, by link.TraceBy, f func(t *testing.T, w *world)) {
 }
 
 func newWorld(t *testing.T, by link.TraceBy) *world {
-	w := newStillWorld(t, by)
+	w := newStillWorld(t, by, sqldbtest.SQLite(t))
 	r := outbox.NewRunner(w.jobs, w.engine.Handlers(), outbox.Options{Gate: w.engine.Gate})
 	r.Start()
 	t.Cleanup(r.Stop)
@@ -67,8 +67,7 @@ func newWorld(t *testing.T, by link.TraceBy) *world {
 }
 
 // newStillWorld is a world in which nobody works on the jobs.
-func newStillWorld(t *testing.T, by link.TraceBy) *world {
-	db := sqldbtest.SQLite(t)
+func newStillWorld(t *testing.T, by link.TraceBy, db *sqldb.DB) *world {
 	store := sqldbtest.SQLite(t) // MLflow's own
 	w := &world{
 		t: t, db: db, net: &network{server: mlflowapi.Handler(tracestore.NewStore(store))},

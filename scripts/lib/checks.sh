@@ -55,6 +55,13 @@ go_tests() {
     { tail -n 30 "$LOGS/go_tests.stderr"; return 1; }
 }
 
+# Without the race detector, which makes them ten times as slow; go_tests runs a few with it.
+simulated_deliveries() {
+  local sim=(go test ./internal/delivery -count=1 -timeout 10m -v)
+  GOGC=400 logged "${sim[@]}" -run SimulatedOnTheModel -sim.seeds 100000
+  logged "${sim[@]}" -parallel 8 -run SimulatedDelivery -sim.seeds 1000
+}
+
 page_tests() {
   local dir
   temporary dir
