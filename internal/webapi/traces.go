@@ -62,9 +62,10 @@ type traceRow struct {
 
 // traceVerdict is one feedback on a trace, in short.
 type traceVerdict struct {
-	Name       string `json:"name"`
-	Value      any    `json:"value"`
-	SourceType string `json:"source_type"`
+	AssessmentID string `json:"assessment_id"`
+	Name         string `json:"name"`
+	Value        any    `json:"value"`
+	SourceType   string `json:"source_type"`
 }
 
 // maxVerdicts bounds what one row of the list carries.
@@ -191,7 +192,7 @@ func viewTraceRow(t *mlflow.TraceInfo) traceRow {
 	}
 	for _, a := range t.Assessments {
 		if a.Valid && a.Kind == mlflow.KindFeedback && len(row.Feedback) < maxVerdicts {
-			row.Feedback = append(row.Feedback, traceVerdict{a.Name, a.Value, string(a.Source.Type)})
+			row.Feedback = append(row.Feedback, traceVerdict{a.ID, a.Name, a.Value, string(a.Source.Type)})
 		}
 	}
 	return row

@@ -112,6 +112,8 @@ const states = {
   trace: ["/trace/conv-4-a", async (page) => {
     await page.getByRole("treeitem", { name: /get_weather/ }).click();
   }],
+  traces: ["/traces", (page) => page.locator("[data-trace]").first().waitFor()],
+  filtered: ["/traces?state=ERROR&session=conv-1", (page) => page.locator("[data-trace]").first().waitFor()],
   agents: ["/", (page) => page.getByRole("button", { name: /^Agent:/ }).click()],
   share: ["/c/conv-1", async (page) => {
     await page.getByRole("button", { name: "Options for this conversation" }).click();

@@ -58,12 +58,39 @@ const routes = [
   ["GET", /^\/api\/v1\/messages\/([^/]+)\/stream$/, joinStream],
   ["POST", /^\/api\/v1\/messages\/([^/]+)\/stop$/, stop],
   ["GET", /^\/api\/v1\/messages\/([^/]+)\/trace$/, trace],
+  ["GET", /^\/api\/v1\/traces$/, (c) => json(c.res, 200, { items: tracesOf(c) })],
+  ["GET", /^\/api\/v1\/traces\/([^/]+)$/, (c, id) => trace(c, id.replace(/^tr-/, ""))],
+  ["GET", /^\/api\/v1\/experiments$/, (c) => json(c.res, 200, { items: [{ experiment_id: "1", name: "support" }, { experiment_id: "2", name: "writer" }] })],
   ["POST", /^\/api\/log_assessment$/, rate],
   ["GET", /^\/api\/v1\/feedback$/, ratings],
   ["GET", /^\/api\/v1\/feedback\/([^/]+)$/, (c, id) => found(c, c.state.feedback.get(id))],
   ["DELETE", /^\/api\/v1\/feedback\/([^/]+)$/, withdraw],
   ["POST", /^\/api\/v1\/feedback\/([^/]+)\/retry$/, redeliver],
 ];
+
+/** A trace for each answer; every third failed, every second was rated. */
+function tracesOf({ state, req }) {
+  const wanted = new URL(req.url, "http://x").searchParams.get("state");
+  return [...state.messages.values()]
+    .filter(({ role }) => role === "assistant")
+    .map(({ id, conversation, content, timestamp, traceId }, at) => ({
+      trace_id: `tr-${id}`,
+      client_request_id: traceId,
+      experiment_id: "1",
+      state: at % 3 === 2 ? "ERROR" : "OK",
+      request_time: timestamp,
+      execution_duration_ms: 800 + at * 130,
+      request_preview: state.conversations.get(conversation)?.title,
+      response_preview: typeof content === "string" ? content.slice(0, 200) : "",
+      agent: "support",
+      version: "2026-11-20",
+      session: conversation,
+      user: "local",
+      total_tokens: 40 + at,
+      feedback: at % 2 ? [{ assessment_id: `a-${at}`, name: "user_feedback", value: at % 4 === 1, source_type: "HUMAN" }] : [],
+    }))
+    .filter((row) => !wanted || row.state === wanted);
+}
 
 async function handle(c) {
   const path = new URL(c.req.url, "http://x").pathname;

@@ -1,5 +1,5 @@
 import { json, send } from "./http";
-import type { Accepted, Agent, Conversation, Feedback, Invocation, LogAssessment, Message, NewShare, Page, Share, Shared, Trace } from "./types";
+import type { Accepted, Agent, Conversation, Experiment, Feedback, Invocation, LogAssessment, Message, NewShare, Page, Share, Shared, Trace, TraceRow } from "./types";
 
 const v1 = "/api/v1";
 const id = encodeURIComponent;
@@ -38,6 +38,13 @@ export const api = {
       headers: { Accept: "text/event-stream", ...(lastEventId ? { "Last-Event-ID": lastEventId } : {}) },
     }),
   stop: (message: string) => send(`${v1}/messages/${id(message)}/stop`, { method: "POST", body: {} }),
+  traces(filters: Record<string, string>, limit: number, cursor: string | undefined, signal?: AbortSignal) {
+    const params = new URLSearchParams({ ...filters, limit: String(limit) });
+    if (cursor) params.set("cursor", cursor);
+    return json<Page<TraceRow>>(`${v1}/traces?${params}`, { signal });
+  },
+  traceById: (trace: string) => json<Trace>(`${v1}/traces/${id(trace)}`),
+  experiments: () => json<Page<Experiment>>(`${v1}/experiments`).then((page) => page.items),
   trace: (message: string) => json<Trace>(`${v1}/messages/${id(message)}/trace`),
 
   rate: (body: LogAssessment, key: string) =>

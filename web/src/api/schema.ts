@@ -859,6 +859,7 @@ export interface components {
             version?: string;
         };
         TraceVerdict: {
+            assessment_id: string;
             name: string;
             source_type: string;
             value: unknown;

@@ -42,5 +42,8 @@ export type LogAssessment = Schemas["LooseAssessment"];
 export type Accepted = paths["/api/log_assessment"]["post"]["responses"][200]["content"]["application/json"];
 
 export type Trace = Schemas["TraceView"];
+/** A trace as one line of the list. */
+export type TraceRow = Schemas["TraceRow"];
+export type Experiment = Schemas["ExperimentView"];
 export type Span = Schemas["SpanView"];
 export type Assessment = Schemas["AssessmentView"];

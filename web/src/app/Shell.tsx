@@ -22,6 +22,7 @@ import { Sidebar } from "./Sidebar";
 
 const SharePage = lazy(() => import("../share/SharePage"));
 const TracePage = lazy(() => import("../trace/TracePage"));
+const TracesPage = lazy(() => import("../trace/TracesPage"));
 
 const wide = matchMedia("(min-width: 768px)");
 const useWide = () =>
@@ -69,6 +70,7 @@ export function Shell() {
     void queries.invalidateQueries({ queryKey: ["conversations"] });
   });
 
+  const openDrawer = isWide ? undefined : () => setDrawer(true);
   const sidebar = <Sidebar onNew={newChat} onHelp={() => setHelp(true)} onClose={isWide ? undefined : () => setDrawer(false)} />;
   if (place.page === "share") {
     return (
@@ -93,13 +95,12 @@ export function Shell() {
       )}
       <div className="flex min-w-0 flex-1 flex-col">
         {session ? (
-          <Chatting key={session.key} session={session} onMenu={isWide ? undefined : () => setDrawer(true)} onNew={newChat} />
+          <Chatting key={session.key} session={session} onMenu={openDrawer} onNew={newChat} />
         ) : (
-          place.page === "trace" && (
-            <Suspense fallback={<p className="p-6 text-quiet">{t.loading}</p>}>
-              <TracePage key={place.message} message={place.message} onMenu={isWide ? undefined : () => setDrawer(true)} />
-            </Suspense>
-          )
+          <Suspense fallback={<p className="p-6 text-quiet">{t.loading}</p>}>
+            {place.page === "trace" && <TracePage key={place.trace ?? place.message} message={place.message} trace={place.trace} onMenu={openDrawer} />}
+            {place.page === "traces" && <TracesPage search={place.search} onMenu={openDrawer} />}
+          </Suspense>
         )}
       </div>
       <Dialogs />

@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { Ellipsis, Pencil, Plus, Search, X } from "lucide-react";
+import { Ellipsis, ListTree, Pencil, Plus, Search, X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
@@ -27,6 +27,7 @@ export function Sidebar({ onNew, onHelp, onClose }: Props) {
   const t = useT();
   const [typed, setTyped] = useState("");
   const query = useSettled(typed.trim(), 200);
+  const place = usePlace();
   return (
     <nav aria-label={t.conversations} className="flex h-full min-h-0 flex-col bg-sunken">
       <div className="flex h-14 shrink-0 items-center gap-2 px-4 text-accent">
@@ -59,6 +60,14 @@ export function Sidebar({ onNew, onHelp, onClose }: Props) {
       <List query={query} onOpen={onClose} />
       <div className="flex shrink-0 items-center border-t border-line px-3 py-2">
         <SettingsMenu onHelp={onHelp} onLeave={onClose} />
+        <a
+          {...linkTo({ page: "traces", search: "" }, { after: onClose })}
+          aria-current={place.page === "traces" || (place.page === "trace" && place.trace !== undefined) ? "page" : undefined}
+          className="ms-auto inline-flex min-h-9 items-center gap-2 rounded-m px-3.5 text-sm text-quiet hover:bg-hover hover:text-ink aria-[current]:bg-hover aria-[current]:text-ink pointer-coarse:min-h-11"
+        >
+          <ListTree size={16} aria-hidden />
+          {t.traces}
+        </a>
       </div>
     </nav>
   );

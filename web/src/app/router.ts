@@ -1,9 +1,17 @@
 import { Observable, useObservable } from "./observable";
 
 /** The pages there are. A conversation without an id is a new one. */
-export type Place = { page: "chat"; conversation?: string } | { page: "trace"; message: string } | { page: "share"; token: string };
+export type Place =
+  | { page: "chat"; conversation?: string }
+  | { page: "trace"; message?: string; trace?: string }
+  | { page: "traces"; search: string }
+  | { page: "share"; token: string };
 
-export function placeOf(path: string): Place {
+/** The place of an address of ours: its path, and its query if it has one. */
+export function placeOf(address: string): Place {
+  const [path = "", search = ""] = address.split("?");
+  const [, all, trace] = /^\/(traces)(?:\/([^/]+))?\/?$/.exec(path) ?? [];
+  if (all) return trace ? { page: "trace", trace: decode(trace) } : { page: "traces", search };
   const [, page, id] = /^\/(c|trace|share)\/([^/]+)\/?$/.exec(path) ?? [];
   if (page === "trace" && id) return { page: "trace", message: decode(id) };
   if (page === "share" && id) return { page: "share", token: decode(id) };
@@ -11,7 +19,8 @@ export function placeOf(path: string): Place {
 }
 
 export function pathOf(place: Place): string {
-  if (place.page === "trace") return `/trace/${encodeURIComponent(place.message)}`;
+  if (place.page === "trace") return place.trace === undefined ? `/trace/${encodeURIComponent(place.message ?? "")}` : `/traces/${encodeURIComponent(place.trace)}`;
+  if (place.page === "traces") return `/traces${place.search ? `?${place.search}` : ""}`;
   if (place.page === "share") return `/share/${encodeURIComponent(place.token)}`;
   return place.conversation ? `/c/${encodeURIComponent(place.conversation)}` : "/";
 }
@@ -24,15 +33,16 @@ function decode(id: string): string {
   }
 }
 
-const current = new Observable<Place>(placeOf(location.pathname));
-addEventListener("popstate", () => current.set(placeOf(location.pathname)));
+const address = () => location.pathname + location.search;
+const current = new Observable<Place>(placeOf(address()));
+addEventListener("popstate", () => current.set(placeOf(address())));
 
 export const usePlace = (): Place => useObservable(current);
 export const here = (): Place => current.get();
 
 export function go(place: Place, how: "push" | "replace" = "push", from?: string): void {
   const path = pathOf(place);
-  if (path !== location.pathname) history[how === "push" ? "pushState" : "replaceState"]({ from }, "", path);
+  if (path !== address()) history[how === "push" ? "pushState" : "replaceState"]({ from }, "", path);
   current.set(place);
 }
 

@@ -15,18 +15,20 @@ import { SpanTree } from "./SpanTree";
 import { spanRows } from "./spans";
 
 interface Props {
-  message: string;
+  /** The answer whose trace it is; or the trace's own id. */
+  message?: string;
+  trace?: string;
   onMenu?: () => void;
 }
 
 const slowest = 10_000;
 
 /** The trace of one answer. While it is not written yet, looks again by itself, ever less often. */
-export default function TracePage({ message, onMenu }: Props) {
+export default function TracePage({ message = "", trace: id, onMenu }: Props) {
   const t = useT();
   const trace = useQuery({
-    queryKey: ["trace", message],
-    queryFn: () => api.trace(message).catch(noneYet),
+    queryKey: ["trace", id ?? message],
+    queryFn: () => (id === undefined ? api.trace(message).catch(noneYet) : api.traceById(id)),
     refetchInterval: ({ state }) => (state.data === null ? Math.min(1000 * 1.5 ** state.dataUpdateCount, slowest) : false),
   });
   useEffect(() => {
@@ -45,7 +47,7 @@ export default function TracePage({ message, onMenu }: Props) {
           )}
           <a {...linkTo(back)} className="inline-flex min-h-9 items-center gap-1.5 rounded-m text-sm text-quiet hover:text-ink">
             <ArrowLeft size={16} className="rtl:-scale-x-100" />
-            {t.backToChat}
+            {back.page === "traces" ? t.backToTraces : t.backToChat}
           </a>
           {trace.data?.mlflow_url && /^https?:/.test(trace.data.mlflow_url) && (
             <a

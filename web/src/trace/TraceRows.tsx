@@ -1,0 +1,109 @@
+import { CircleAlert, LoaderCircle, ThumbsDown, ThumbsUp } from "lucide-react";
+import type { TraceRow } from "../api/types";
+import { linkTo, pathOf } from "../app/router";
+import { duration, useI18n } from "../i18n";
+
+interface Props {
+  rows: TraceRow[];
+  search: string;
+}
+
+/** One line a trace on a wide page, a card on a narrow one. Up and down go from one to the next. */
+export function TraceRows({ rows, search }: Props) {
+  const { t } = useI18n();
+  if (rows.length === 0) return null;
+  const step = (event: React.KeyboardEvent<HTMLUListElement>) => {
+    const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    const links = [...event.currentTarget.querySelectorAll<HTMLElement>("a[data-trace]")];
+    const at = links.indexOf(document.activeElement as HTMLElement);
+    const next = at < 0 || by === 0 ? undefined : links[at + by];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  };
+  return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the links in it are what is interacted with
+    <ul aria-label={t.traces} onKeyDown={step} className="mt-4 divide-y divide-line rounded-l border border-line bg-raised">
+      {rows.map((row) => (
+        <li key={row.trace_id}>
+          <Row row={row} search={search} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Row({ row, search }: { row: TraceRow; search: string }) {
+  const { t, language } = useI18n();
+  const failed = row.state === "ERROR";
+  return (
+    <a
+      {...linkTo({ page: "trace", trace: row.trace_id }, { from: pathOf({ page: "traces", search }) })}
+      data-trace={row.trace_id}
+      className="grid gap-x-4 gap-y-1 px-4 py-3 hover:bg-hover focus-visible:-outline-offset-2 md:grid-cols-[minmax(0,1fr)_16rem]"
+    >
+      <span className="min-w-0">
+        <span dir="auto" className="flex items-center gap-2 text-sm font-medium">
+          {failed && <CircleAlert size={15} className="shrink-0 text-danger" aria-label={t.stateNames.ERROR} />}
+          {row.state === "IN_PROGRESS" && <LoaderCircle size={15} className="shrink-0 text-warn" aria-label={t.stateNames.IN_PROGRESS} />}
+          <span className="truncate">{plain(row.request_preview) || row.name || row.trace_id}</span>
+        </span>
+        <span dir="auto" className="mt-0.5 line-clamp-2 text-sm text-quiet wrap-anywhere md:line-clamp-1">
+          {plain(row.response_preview) || t.emptyAnswer}
+        </span>
+        <Verdicts row={row} />
+      </span>
+      <span className="flex flex-wrap content-start items-baseline gap-x-3 gap-y-0.5 text-xs text-quiet md:justify-end md:text-end">
+        <time dateTime={row.request_time} className="md:w-full">
+          {when(row.request_time, language)}
+        </time>
+        <span>{row.agent ? [row.agent, row.version].filter(Boolean).join(" · ") : row.name}</span>
+        {row.state !== "IN_PROGRESS" && <span className="tabular-nums">{duration(t, language, row.execution_duration_ms)}</span>}
+        {row.total_tokens ? <span className="tabular-nums">{t.tokens(row.total_tokens, new Intl.NumberFormat(language).format(row.total_tokens))}</span> : null}
+      </span>
+    </a>
+  );
+}
+
+function Verdicts({ row }: { row: TraceRow }) {
+  const { t } = useI18n();
+  if (row.feedback.length === 0) return null;
+  return (
+    <span className="mt-1.5 flex flex-wrap gap-1.5">
+      {row.feedback.map(({ assessment_id, name, value, source_type }) => (
+        <span key={assessment_id} className="inline-flex items-center gap-1 rounded-full bg-sunken px-2 py-0.5 text-xs">
+          {value === true && <ThumbsUp size={12} className="text-accent" aria-label={t.goodResponse} />}
+          {value === false && <ThumbsDown size={12} className="text-danger" aria-label={t.badResponse} />}
+          {name !== "user_feedback" && <code className="font-mono">{name}</code>}
+          {typeof value !== "boolean" && <strong className="max-w-40 truncate font-semibold">{typeof value === "string" ? value : JSON.stringify(value)}</strong>}
+          {source_type !== "HUMAN" && <span className="text-quiet">{source_type}</span>}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** A preview as words: of a message list or an answer in JSON, what was said last. */
+export function plain(preview: string | undefined): string {
+  if (!preview) return "";
+  if (!/^[[{"]/.test(preview)) return preview;
+  try {
+    return said(JSON.parse(preview)) ?? preview;
+  } catch {
+    return preview;
+  }
+}
+
+function said(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return said(value.at(-1));
+  if (value === null || typeof value !== "object") return undefined;
+  const { messages, input, choices, message, content, text, output } = value as Record<string, unknown>;
+  return said(messages ?? input ?? choices ?? message ?? content ?? text ?? output);
+}
+
+function when(time: string, language: string): string {
+  const date = new Date(time);
+  const today = date.toDateString() === new Date().toDateString();
+  return new Intl.DateTimeFormat(language, today ? { timeStyle: "medium" } : { dateStyle: "medium", timeStyle: "short" }).format(date);
+}
