@@ -386,6 +386,16 @@ describe("the frame", () => {
       await until(() => page.evaluate(() => document.activeElement?.id), "message");
     }));
 
+  it("copies the last answer and the last code block by keyboard", () =>
+    withPage({ path: "/c/conv-1", permissions: ["clipboard-read", "clipboard-write"] }, async ({ page }) => {
+      await page.getByText("What to do next").waitFor();
+      const copied = () => page.evaluate(() => navigator.clipboard.readText());
+      await page.keyboard.press("Control+Shift+C");
+      await until(async () => (await copied()).startsWith("Here is **what a month of ratings** looks like"), true);
+      await page.keyboard.press("Control+Shift+Semicolon");
+      await until(async () => (await copied()).startsWith("import mlflow\n\ntraces = "), true);
+    }));
+
   it("is turned round by a language that is written from the right", () =>
     withPage({ path: "/c/conv-1" }, async ({ page }) => {
       await page.getByText("What to do next").waitFor();

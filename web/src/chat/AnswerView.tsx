@@ -222,15 +222,17 @@ function Facts({ facts }: { facts: Fact[] }) {
     <dl className="flex flex-wrap items-center gap-x-6 gap-y-1">
       {facts.map(
         ([name, value]) =>
-          value && (
+          Boolean(value) && (
             <div key={name} className="wrap-anywhere">
               <dt className="inline">{name}: </dt>
-              <dd className="inline text-ink">{value}</dd>
-              {copied.has(name) && (
-                <span className="ms-0.5 inline-block align-middle">
-                  <CopyButton text={value} />
-                </span>
-              )}
+              <dd className="inline text-ink">
+                {value}
+                {copied.has(name) && (
+                  <span className="ms-0.5 inline-block align-middle">
+                    <CopyButton text={String(value)} />
+                  </span>
+                )}
+              </dd>
             </div>
           ),
       )}
