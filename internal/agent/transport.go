@@ -34,7 +34,7 @@ func NewTransport() *http.Transport {
 		IdleConnTimeout:       4 * time.Second,
 		DisableCompression:    true,
 		ExpectContinueTimeout: time.Second,
-		ReadBufferSize:        4 << 10, // per open stream
-		WriteBufferSize:       4 << 10,
+		ReadBufferSize:        2 << 10, // per open stream
+		WriteBufferSize:       1 << 10, // of no use once the question is sent
 	}
 }

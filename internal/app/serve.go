@@ -25,6 +25,7 @@ func (p *program) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	paceGC(p.getenv)
 	log, err := telemetry.NewLogger(p.stderr, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return err

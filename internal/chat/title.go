@@ -110,8 +110,12 @@ func mainSentence(text string) string {
 		}
 		for s := ""; part != ""; {
 			s, part = cutSentence(part)
+			asks := strings.ContainsAny(s[len(s)-min(len(s), 3):], "?？")
+			if !asks && first != "" {
+				continue
+			}
 			n := len(strings.Fields(s))
-			if strings.ContainsAny(s[len(s)-min(len(s), 3):], "?？") && n >= 3 {
+			if asks && n >= 3 {
 				return s
 			}
 			if first == "" && n >= 2 {
@@ -130,10 +134,16 @@ func mainSentence(text string) string {
 func cutSentence(line string) (sentence, rest string) {
 	for i, r := range line {
 		end := i + utf8.RuneLen(r)
-		next, _ := utf8.DecodeRuneInString(line[end:])
-		if strings.ContainsRune("。！？", r) || strings.ContainsRune(".!?…", r) && (end == len(line) || next == ' ') {
-			return line[:end], strings.TrimLeft(line[end:], " ")
+		switch r {
+		case '.', '!', '?', '…':
+			if end < len(line) && line[end] != ' ' {
+				continue // within a number, a name, or more of the same
+			}
+		case '。', '！', '？':
+		default:
+			continue
 		}
+		return line[:end], strings.TrimLeft(line[end:], " ")
 	}
 	return line, ""
 }

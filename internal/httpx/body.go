@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,11 +38,27 @@ func JSONBody(limit int64, next http.Handler) http.Handler {
 				return err
 			}
 		}
-		r.Body = io.NopCloser(bytes.NewReader(data))
 		r.ContentLength = int64(len(data))
+		r.Body = io.NopCloser(&once{data})
 		next.ServeHTTP(w, r)
 		return nil
 	})
+}
+
+// once gives its bytes once and lets go of them: a request lives for as long as
+// its answer streams.
+type once struct{ rest []byte }
+
+// Read takes the next bytes.
+func (o *once) Read(p []byte) (int, error) {
+	if len(o.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, o.rest)
+	if o.rest = o.rest[n:]; len(o.rest) == 0 {
+		o.rest = nil
+	}
+	return n, nil
 }
 
 // readBody reads all of the body before anything is answered. The deadline is
