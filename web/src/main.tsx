@@ -12,6 +12,7 @@ import { Observable, useObservable } from "./app/observable";
 import { Preferences } from "./app/preferences";
 import { go, here } from "./app/router";
 import { Shell } from "./app/Shell";
+import { forgetConversation } from "./app/storage";
 import { Sessions } from "./chat/sessions";
 import { Ballots } from "./feedback/ballots";
 import { I18nProvider, languages } from "./i18n";
@@ -33,7 +34,14 @@ function createApp(): App {
   const changed = () => void queries.invalidateQueries({ queryKey: ["conversations"] });
   return {
     notices,
-    bin: new Bin({ remove: api.remove, changed, failed: (error) => notices.fail(failureOf(error)) }),
+    bin: new Bin({
+      remove(id, leaving) {
+        forgetConversation(id);
+        return api.remove(id, leaving);
+      },
+      changed,
+      failed: (error) => notices.fail(failureOf(error)),
+    }),
     preferences: new Preferences(),
     dialog: new Observable<Dialog | undefined>(undefined),
     ballots: new Ballots(notices.fail),

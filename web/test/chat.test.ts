@@ -158,7 +158,7 @@ describe("an answer", () => {
     withPage({}, async ({ page }) => {
       const files: string[] = [];
       page.on("response", (response) => /\.(?:js|css)$/.test(response.url()) && files.push(new URL(response.url()).pathname));
-      await ask(page, "Hello");
+      await ask(page, "Hello, does it cost $5 or $6?");
       await settled(page);
       expect(files).toEqual([]);
       await ask(page, "Show some maths");
@@ -264,6 +264,7 @@ describe("history", () => {
       await page.keyboard.press("Enter");
       await list.getByRole("link", { name: "My first one" }).click();
       await page.getByText("An answer about: First try").waitFor();
+      await page.getByRole("textbox", { name: "Message" }).fill("A draft");
       await list.getByRole("button", { name: "Options for My first one" }).click();
       await page.getByRole("menuitem", { name: "Delete" }).click();
       await until(() => new URL(page.url()).pathname, "/");
@@ -279,6 +280,7 @@ describe("history", () => {
       await until(() => mock.state.conversations.has("conv-7"), false);
       await list.getByRole("link", { name: "Ratings in October" }).waitFor();
       expect(await list.getByRole("link", { name: "My first one" }).count()).toBe(0);
+      expect(await page.evaluate(() => Object.keys(localStorage).filter((key) => key.includes("conv-7")))).toEqual([]);
     }));
 
   it("shows where a message has what is searched for", () =>

@@ -17,3 +17,8 @@ export function store(name: string, value: string | undefined): void {
     // See above.
   }
 }
+
+/** Leaves nothing of a conversation that is deleted: its draft, and that its rating was asked for. */
+export function forgetConversation(id: string): void {
+  for (const kept of ["draft", "asked"]) store(`${kept}.${id}`, undefined);
+}

@@ -7,7 +7,7 @@ import { IconButton } from "../ui/controls";
 import { splitBlocks } from "./blocks";
 import { Formula, useFormulas } from "./Formula";
 import { Highlighted } from "./Highlighted";
-import { mayHaveMaths, withMaths } from "./maths";
+import { withMaths } from "./maths";
 
 /** Rendered Markdown. Only the block that changed is parsed again. */
 export function Markdown({ text }: { text: string }) {
@@ -20,12 +20,13 @@ export function Markdown({ text }: { text: string }) {
 const plugins = [remarkGfm];
 
 const Block = memo(function Block({ text }: { text: string }) {
-  const formulas = useFormulas(mayHaveMaths(text));
+  const written = useMemo(() => withMaths(text), [text]);
+  const formulas = useFormulas(written.includes("$$"));
   const remarkPlugins = useMemo(() => (formulas ? [...plugins, formulas.plugin] : plugins), [formulas]);
   return (
     <div className="prose-block" dir="auto">
       <ReactMarkdown remarkPlugins={remarkPlugins} components={components}>
-        {formulas ? withMaths(text) : text}
+        {formulas ? written : text}
       </ReactMarkdown>
     </div>
   );

@@ -2,7 +2,7 @@ import remarkMath from "remark-math";
 import temml from "temml";
 import "temml/dist/Temml-Local.css";
 
-// Loaded when the first text that may have maths is drawn.
+// Loaded when the first text with maths is drawn.
 
 /** Knows `$$…$$`; what else is maths, `withMaths` has written so. */
 export const plugin: [typeof remarkMath, { singleDollarTextMath: boolean }] = [remarkMath, { singleDollarTextMath: false }];

@@ -15,7 +15,7 @@ export function withMaths(block: string): string {
   });
 }
 
-export function mayHaveMaths(text: string): boolean {
+function mayHaveMaths(text: string): boolean {
   return text.includes("$") || text.includes("\\(") || text.includes("\\[");
 }
 
