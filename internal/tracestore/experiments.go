@@ -88,8 +88,7 @@ func insertExperiment(ctx context.Context, tx *sqldb.Tx, name, location string, 
 }
 
 func setExperimentTags(ctx context.Context, tx *sqldb.Tx, id int64, tags map[string]string) error {
-	return insertRows(ctx, tx, `INSERT INTO experiment_tags (experiment_id, key, value)`,
-		`ON CONFLICT (experiment_id, key) DO UPDATE SET value = excluded.value`, keyValueRows(id, tags))
+	return insertRows(ctx, tx, intoExperimentTags, keyValueRows(id, tags))
 }
 
 // keyValueRows returns (id, key, value) rows by key, so that two transactions

@@ -127,15 +127,10 @@ const upsertSpan = `ON CONFLICT (trace_id, span_id) DO UPDATE SET parent_id = ex
 
 func (b *batch) save(ctx context.Context, tx *sqldb.Tx) error {
 	for _, table := range []struct {
-		head, tail string
-		rows       [][]any
-	}{
-		{`INSERT INTO traces (` + traceColumns + `)`, upsertTraceOfSpans, b.traces},
-		{`INSERT INTO spans (` + spanColumns + `)`, upsertSpan, b.spans},
-		{`INSERT INTO trace_tags (trace_id, key, value)`, upsertValue, b.tags},
-		{`INSERT INTO trace_metadata (trace_id, key, value)`, `ON CONFLICT (trace_id, key) DO NOTHING`, b.users},
-	} {
-		if err := insertRows(ctx, tx, table.head, table.tail, table.rows); err != nil {
+		into target
+		rows [][]any
+	}{{intoTracesOfSpans, b.traces}, {intoSpans, b.spans}, {intoTags, b.tags}, {intoNewMetadata, b.users}} {
+		if err := insertRows(ctx, tx, table.into, table.rows); err != nil {
 			return fmt.Errorf("save %d spans: %w", len(b.spans), err)
 		}
 	}

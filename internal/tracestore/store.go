@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -63,61 +62,6 @@ func view[T any](ctx context.Context, s *Store, fn func(context.Context, *sqldb.
 
 func (s *Store) builder() *filter.Builder {
 	return filter.NewBuilder(filter.Dialect(s.db.Dialect().Name))
-}
-
-// rowSteps are the row counts of multi-row statements. A few fixed sizes keep
-// the number of statement texts, which connections cache, small.
-var rowSteps = [...]int{64, 16, 4, 1}
-
-// insertRows runs "head VALUES (…), (…) tail" for all rows. Every row has the
-// same number of values.
-func insertRows(ctx context.Context, tx *sqldb.Tx, head, tail string, rows [][]any) error {
-	for len(rows) > 0 {
-		n := 1
-		for _, step := range rowSteps {
-			if step <= len(rows) {
-				n = step
-				break
-			}
-		}
-		args := make([]any, 0, n*len(rows[0]))
-		for _, r := range rows[:n] {
-			args = append(args, r...)
-		}
-		if _, err := tx.Exec(ctx, head+valuesText(tx.Dialect(), n, len(rows[0]))+tail, args...); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
-// valuesText returns " VALUES ($1, $2), ($3, $4)" for rows of cols values. For
-// SQLite the values have no names: looking one up takes it longer the more there
-// are, which was two fifths of all the work of storing spans.
-func valuesText(d sqldb.Dialect, rows, cols int) string {
-	named := d.Name != "sqlite"
-	var b strings.Builder
-	b.WriteString(" VALUES ")
-	n := 0
-	for r := range rows {
-		if r > 0 {
-			b.WriteString(", ")
-		}
-		for c := range cols {
-			b.WriteByte("(,"[min(c, 1)])
-			if !named {
-				b.WriteByte('?')
-				continue
-			}
-			n++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(n))
-		}
-		b.WriteByte(')')
-	}
-	b.WriteByte(' ')
-	return b.String()
 }
 
 // placeholders returns "$from, …" for n values.

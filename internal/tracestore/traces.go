@@ -292,10 +292,10 @@ func take(old *sql.NullString, said sql.NullString) {
 }
 
 func saveKeyValues(ctx context.Context, tx *sqldb.Tx, id string, tags, metadata map[string]string) error {
-	if err := insertRows(ctx, tx, `INSERT INTO trace_tags (trace_id, key, value)`, upsertValue, keyValueRows(id, tags)); err != nil {
+	if err := insertRows(ctx, tx, intoTags, keyValueRows(id, tags)); err != nil {
 		return fmt.Errorf("save tags of %s: %w", id, err)
 	}
-	if err := insertRows(ctx, tx, `INSERT INTO trace_metadata (trace_id, key, value)`, upsertValue, keyValueRows(id, metadata)); err != nil {
+	if err := insertRows(ctx, tx, intoMetadata, keyValueRows(id, metadata)); err != nil {
 		return fmt.Errorf("save metadata of %s: %w", id, err)
 	}
 	return nil
