@@ -58,9 +58,39 @@ func (e *Engine) tooEarly(ctx context.Context, f feedback.Feedback, l link.Link)
 	if failed {
 		return e.failed(f, "MLflow does not take the trace of this answer.", "")
 	}
+	if e.circuit.open() && e.experiment(l) != "" {
+		if _, ok := e.circuit.allow(); ok {
+			return e.recordFirst(ctx, f, l)
+		}
+	}
 	// The trace's own job hastens us when it is done; this is for the case that
 	// it was done while we looked.
 	return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, min(longestWait, max(shortestLook, time.Since(f.UpdatedAt)/4)))
+}
+
+// recordFirst does what the rating waits for. While MLflow is down one job at a time
+// may ask whether it is back; when that is a rating whose trace is not recorded, it
+// asks with that, because the trace's own job would not get its turn for hours
+// behind thousands of others that wait for it.
+func (e *Engine) recordFirst(ctx context.Context, f feedback.Feedback, l link.Link) outbox.Outcome {
+	tr, err := e.kept(ctx, l)
+	if err != nil {
+		return outbox.Retry(time.Second, false, "our own store cannot be read: "+err.Error())
+	}
+	err = e.write(ctx, tr, l)
+	if errors.Is(err, mlflow.ErrUnavailable) || ctx.Err() != nil {
+		var api *mlflow.APIError
+		_ = errors.As(err, &api)
+		return e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, e.circuit.failure(retryAfter(api)))
+	}
+	e.circuit.success() // it answered
+	if err != nil {     // its own job decides what that means
+		return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, longestWait)
+	}
+	o := outbox.Retry(0, false, "")
+	o.Commit = func(ctx context.Context, tx *sqldb.Tx) error { return e.recordedTx(ctx, tx, l.ClientRequestID) }
+	o.After = e.jobs.Wake
+	return o
 }
 
 // attempt is the part of a delivery that talks to MLflow.

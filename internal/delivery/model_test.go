@@ -16,6 +16,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
 // model is the database of a delivery in memory: what feedback.Store, link.Store
@@ -270,8 +271,26 @@ func (s *modelLinks) DropRecordTx(_ context.Context, _ *sqldb.Tx, id string) err
 	return nil
 }
 
-// add is what the gateway does at an answer's end: its link, its record and, when
-// the trace is ours, the job that records it.
+// answer is what the gateway does at an answer's end.
+func (m *model) answer(ctx context.Context, id string, byAgent bool) (string, error) {
+	l := link.Link{ClientRequestID: id, Actor: "local", AgentID: "a", ExperimentID: "0", TraceBy: link.ByGateway, Status: "completed",
+		TraceID: modelTrace(id), StartedAt: time.Now(), EndedAt: time.Now()}
+	record, err := json.Marshal(mlflowtrace.Trace{ID: l.TraceID, ClientRequestID: id,
+		Spans: []mlflowtrace.Span{{ID: id[len("req-"):], Name: "agent", Start: l.StartedAt, End: l.EndedAt}}})
+	if err != nil {
+		return "", err
+	}
+	if byAgent {
+		l.TraceBy, l.TraceID = link.ByAgent, ""
+	}
+	return id, m.add(ctx, l, record)
+}
+
+// modelTrace is the id of the trace of an answer, its agent's or ours.
+func modelTrace(id string) string { return "tr-" + id[len("req-"):] + id[len("req-"):] }
+
+// add keeps an answer's link, its record and, when the trace is ours, the job that
+// records it.
 func (m *model) add(ctx context.Context, l link.Link, record json.RawMessage) error {
 	return m.InTx(ctx, func(context.Context, *sqldb.Tx) error {
 		set(m, m.links, l.ClientRequestID, l)

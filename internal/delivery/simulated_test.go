@@ -2,7 +2,6 @@ package delivery_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
-	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
 var (
@@ -192,23 +190,10 @@ func modelGround(missing protection, seed uint64) ground {
 		policies: map[string]delivery.Policy{"a": {Spec: feedback.DefaultSpec(), GiveUpAfter: giveUp, ExperimentID: func() string { return "0" },
 			Find: []string{delivery.FindStream, delivery.FindClientRequestID, delivery.FindSession}}},
 	}
-	g.answer = func(ctx context.Context, id string) (string, error) {
-		l := link.Link{ClientRequestID: id, Actor: "local", AgentID: "a", ExperimentID: "0", TraceBy: link.ByGateway, Status: "completed",
-			TraceID: "tr-" + id[len("req-"):] + id[len("req-"):], StartedAt: time.Now(), EndedAt: time.Now()}
-		tr := mlflowtrace.Trace{ID: l.TraceID, ClientRequestID: id,
-			Spans: []mlflowtrace.Span{{ID: id[len("req-"):], Name: "agent", Start: l.StartedAt, End: l.EndedAt}}}
-		if byAgent {
-			l.TraceBy, l.TraceID = link.ByAgent, ""
-		}
-		record, err := json.Marshal(tr)
-		if err != nil {
-			return "", err
-		}
-		return id, db.add(ctx, l, record)
-	}
+	g.answer = func(ctx context.Context, id string) (string, error) { return db.answer(ctx, id, byAgent) }
 	if byAgent {
 		g.agentRecords = func(_ context.Context, id string) error {
-			server.add(&mlflow.TraceInfo{TraceID: "tr-" + id[len("req-"):] + id[len("req-"):], ClientRequestID: id, ExperimentID: "0",
+			server.add(&mlflow.TraceInfo{TraceID: modelTrace(id), ClientRequestID: id, ExperimentID: "0",
 				RequestTime: time.Now(), State: mlflow.StateOK})
 			return nil
 		}

@@ -59,6 +59,7 @@ go_tests() {
 simulated_deliveries() {
   local sim=(go test ./internal/delivery -count=1 -timeout 10m -v)
   GOGC=400 logged "${sim[@]}" -run SimulatedOnTheModel -sim.seeds 100000
+  logged "${sim[@]}" -run ADayWithoutMLflow -day.ratings 100000
   logged "${sim[@]}" -parallel 8 -run SimulatedDelivery -sim.seeds 1000
 }
 
