@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/httpx"
 )
 
@@ -23,7 +24,8 @@ type Readiness struct {
 }
 
 type readinessView struct {
-	Status     string          `json:"status"` // ready, degraded or unavailable
+	Status     string          `json:"status"`           // ready, degraded or unavailable
+	Reason     string          `json:"reason,omitempty"` // why unavailable
 	Degraded   []string        `json:"degraded,omitempty"`
 	Deliveries *deliveriesView `json:"deliveries,omitempty"` // absent when not known
 }
@@ -42,7 +44,10 @@ func (s *API) ready(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		httpx.Note(r.Context(), err)
-		answer.Status, code = "unavailable", http.StatusServiceUnavailable
+		answer.Status, answer.Reason, code = "unavailable", cannotCommit, http.StatusServiceUnavailable
+		if e := errs.As(err); e != nil {
+			answer.Reason = e.Public
+		}
 	case len(is.Degraded) > 0:
 		answer.Status = "degraded"
 	}
@@ -51,6 +56,9 @@ func (s *API) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = httpx.WriteJSON(w, code, answer) // cannot fail
 }
+
+// cannotCommit says no more than whoever asks may know; the log has the error.
+const cannotCommit = "The server's own database cannot commit: its disk is full, failing or gone. Nothing is accepted until it can."
 
 // describes serves the OpenAPI description, made at the first request.
 func describes(s *API, api huma.API, rt route) {

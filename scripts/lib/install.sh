@@ -56,6 +56,8 @@ install_packages() {
   local missing=()
   find_chromium >/dev/null || missing+=(chromium)
   [[ -n ${THUMBPRINT_TEST_POSTGRES:-} ]] || find_postgres >/dev/null || missing+=(postgresql)
+  # Without it a developer's run says what it did not test; in CI that is a failure.
+  command -v strace >/dev/null || [[ -z $CI && $(id -u) -ne 0 ]] || missing+=(strace)
   if [[ ${#missing[@]} -gt 0 ]]; then
     if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
       die "missing: ${missing[*]}. Install with your system's packages (Debian: sudo apt-get install ${missing[*]}), or set THUMBPRINT_TEST_CHROMIUM (a path) and THUMBPRINT_TEST_POSTGRES (a URL)"

@@ -43,5 +43,8 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	raters.Wait()
 	s.awaitHealthy()
 	s.awaitDelivered()
+	if l.acks < 10**kills {
+		t.Errorf("only %d acknowledgements: the kills were not between ratings", l.acks)
+	}
 	l.compare(t, s)
 }

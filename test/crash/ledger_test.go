@@ -13,6 +13,7 @@ import (
 // ledger is what the server promised.
 type ledger struct {
 	answers []string
+	pace    time.Duration // between two ratings of a client
 
 	mu      sync.Mutex
 	sure    map[string]string   // by source: the value acknowledged last; guarded by mu
@@ -37,15 +38,27 @@ func (l *ledger) rate(s *server, n int, stop <-chan struct{}) {
 		if i > 4 && rand.IntN(3) == 0 {
 			who = i - 1 - rand.IntN(4)
 		}
-		source, value := fmt.Sprintf("c%d-%d", n, who), fmt.Sprint(i)
-		body := fmt.Sprintf(`{"trace_id":%q,"assessment_name":"score","assessment_value":%s,"source_id":%q}`,
-			l.answers[who%len(l.answers)], value, source)
-		status, err := s.do(http.MethodPost, "/api/v1/feedback", body, map[string]string{"Prefer": "respond-async"}, nil)
-		l.note(source, value, err == nil && (status == http.StatusOK || status == http.StatusAccepted))
-		if err != nil {
-			time.Sleep(5 * time.Millisecond) // it is down: a connection is refused at once
+		pause := l.pace
+		if !l.rateOnce(s, fmt.Sprintf("c%d-%d", n, who), fmt.Sprint(i)) {
+			pause += 5 * time.Millisecond // it is down: a connection is refused at once
 		}
+		time.Sleep(pause)
 	}
+}
+
+// rateOnce sends one rating and reports whether it was acknowledged. The answer it
+// is for depends on the source alone.
+func (l *ledger) rateOnce(s *server, source, value string) bool {
+	sum := 0
+	for _, c := range source {
+		sum += int(c)
+	}
+	body := fmt.Sprintf(`{"trace_id":%q,"assessment_name":"score","assessment_value":%s,"source_id":%q}`,
+		l.answers[sum%len(l.answers)], value, source)
+	status, err := s.do(http.MethodPost, "/api/v1/feedback", body, map[string]string{"Prefer": "respond-async"}, nil)
+	acknowledged := err == nil && (status == http.StatusOK || status == http.StatusAccepted)
+	l.note(source, value, acknowledged)
+	return acknowledged
 }
 
 func (l *ledger) note(source, value string, acknowledged bool) {
@@ -68,11 +81,8 @@ func (l *ledger) compare(t *testing.T, s *server) {
 	for id := range traces {
 		delivered = append(delivered, s.inMLflow(id)...)
 	}
-	t.Logf("%d kills: %d acknowledgements of %d ratings, %d requests never answered; %d ratings stored, %d in MLflow on %d traces",
-		*kills, l.acks, len(l.sure), l.unknown, len(stored), len(delivered), len(traces))
-	if l.acks < 10**kills {
-		t.Errorf("only %d acknowledgements: the kills were not between ratings", l.acks)
-	}
+	t.Logf("%d acknowledgements of %d ratings, %d requests not acknowledged; %d ratings stored, %d in MLflow on %d traces",
+		l.acks, len(l.sure), l.unknown, len(stored), len(delivered), len(traces))
 	if len(traces) != len(l.answers) {
 		t.Errorf("the ratings of %d answers are on %d traces", len(l.answers), len(traces))
 	}

@@ -21,6 +21,8 @@ type server struct {
 	t       *testing.T
 	binary  string
 	data    string
+	config  string // a file; "" for the default start
+	mlflow  string // where to look for ratings; "" for the embedded store
 	address string
 	client  *http.Client
 
@@ -37,14 +39,7 @@ func newServer(t *testing.T) *server {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s.address = freeAddress(t)
 	t.Cleanup(func() {
 		s.kill()
 		s.client.CloseIdleConnections()
@@ -52,11 +47,27 @@ func newServer(t *testing.T) *server {
 	return s
 }
 
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().String()
+}
+
 func (s *server) start() {
 	s.t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cmd = exec.Command(s.binary, "serve", "--addr", s.address, "--data", s.data)
+	args := []string{"serve", "--addr", s.address, "--data", s.data}
+	if s.config != "" {
+		args = append(args, "--config", s.config)
+	}
+	s.cmd = exec.Command(s.binary, args...)
 	log, err := os.OpenFile(s.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
@@ -83,7 +94,11 @@ func (s *server) kill() {
 
 // do sends a request and decodes the JSON answer into out, if not nil.
 func (s *server) do(method, path, body string, header map[string]string, out any) (status int, err error) {
-	r, err := http.NewRequest(method, "http://"+s.address+path, strings.NewReader(body))
+	return s.doAt("http://"+s.address, method, path, body, header, out)
+}
+
+func (s *server) doAt(base, method, path, body string, header map[string]string, out any) (status int, err error) {
+	r, err := http.NewRequest(method, base+path, strings.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -193,7 +208,7 @@ func (s *server) stored() (ratings []rating, traces map[string]bool) {
 	}
 }
 
-// inMLflow returns the ratings on a trace.
+// inMLflow returns the ratings on a trace, by MLflow's own API.
 func (s *server) inMLflow(traceID string) (ratings []rating) {
 	s.t.Helper()
 	var got struct {
@@ -210,7 +225,13 @@ func (s *server) inMLflow(traceID string) (ratings []rating) {
 			} `json:"trace_info"`
 		} `json:"trace"`
 	}
-	s.must(http.MethodGet, "/api/3.0/mlflow/traces/"+traceID, "", &got)
+	base := s.mlflow
+	if base == "" {
+		base = "http://" + s.address
+	}
+	if status, err := s.doAt(base, http.MethodGet, "/api/3.0/mlflow/traces/"+traceID, "", nil, &got); err != nil || status != http.StatusOK {
+		s.t.Fatalf("trace %s: %d, %v", traceID, status, err)
+	}
 	for _, a := range got.Trace.Info.Assessments {
 		ratings = append(ratings, rating{a.Source.ID, fmt.Sprint(a.Feedback.Value)})
 	}
