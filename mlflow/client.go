@@ -244,11 +244,18 @@ func httpClient(c *http.Client) *http.Client {
 	return &own
 }
 
-// TraceURL returns the address of a trace in the server's own web UI. It makes no
-// request; MLflow's UI opens the trace by the parameter selectedEvaluationId
-// (tried with 3.17.2, where selectedTraceId opens only the list).
+// TraceURL returns the address of a trace in the server's own web UI: MLflow's, or
+// that of the Databricks workspace. It makes no request. MLflow's UI opens the trace
+// by the parameter selectedEvaluationId (tried with 3.17.2, where selectedTraceId
+// opens only the list); a workspace has the same page under /ml.
 func (c *Client) TraceURL(experimentID, traceID string) string {
-	id := url.QueryEscape(traceID)
-	return c.base + "/#/experiments/" + url.PathEscape(experimentID) +
-		"/traces?selectedEvaluationId=" + id + "&traceId=" + id + "&compareRunsMode=TRACES"
+	id, experiment := url.QueryEscape(traceID), url.PathEscape(experimentID)
+	if c.databricks {
+		return c.base + "/ml/experiments/" + experiment + "/traces?selectedEvaluationId=" + id
+	}
+	address := c.base + "/#/experiments/" + experiment + "/traces?selectedEvaluationId=" + id + "&traceId=" + id + "&compareRunsMode=TRACES"
+	if workspace := c.header.Get(workspaceHeader); workspace != "" {
+		address += "&workspace=" + url.QueryEscape(workspace)
+	}
+	return address
 }

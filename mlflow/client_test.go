@@ -101,7 +101,7 @@ func TestHeadersAndPrefix(t *testing.T) {
 	if s := log.String(); !strings.Contains(s, "path=/version") || !strings.Contains(s, "status=200") || strings.Contains(s, "secret") {
 		t.Errorf("log = %q", s)
 	}
-	wantURL := s.URL + "/some/prefix/#/experiments/4/traces?selectedEvaluationId=tr-1&traceId=tr-1&compareRunsMode=TRACES"
+	wantURL := s.URL + "/some/prefix/#/experiments/4/traces?selectedEvaluationId=tr-1&traceId=tr-1&compareRunsMode=TRACES&workspace=team"
 	if got := c.TraceURL("4", "tr-1"); got != wantURL {
 		t.Errorf("TraceURL = %s, want %s", got, wantURL)
 	}

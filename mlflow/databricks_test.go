@@ -63,8 +63,9 @@ func TestDatabricksHostWithoutAScheme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.TraceURL("1", "tr-1"); !strings.HasPrefix(got, "https://adb-1.azuredatabricks.net/#/") {
-		t.Errorf("address = %s", got)
+	want := "https://adb-1.azuredatabricks.net/ml/experiments/1/traces?selectedEvaluationId=tr-1"
+	if got := c.TraceURL("1", "tr-1"); got != want {
+		t.Errorf("address = %s, want %s", got, want)
 	}
 }
 

@@ -149,7 +149,8 @@ func mainJob(t *testing.T, file string) {
 		}
 		trace := fields(t, body)
 		votes, _ := trace["assessments"].([]any)
-		if trace["client_request_id"] != id || trace["trace_id"] != rated["trace_id"] || len(votes) != 1 {
+		if trace["client_request_id"] != id || trace["trace_id"] != rated["trace_id"] || len(votes) != 1 ||
+			trace["conversation_id"] == nil || trace["conversation_id"] != answer["conversation_id"] {
 			t.Fatalf("%s: %s", again, body)
 		}
 		vote := votes[0].(map[string]any)

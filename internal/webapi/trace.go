@@ -14,6 +14,7 @@ import (
 type traceView struct {
 	ClientRequestID     string            `json:"client_request_id"`
 	TraceID             string            `json:"trace_id"`
+	ConversationID      string            `json:"conversation_id,omitempty"`
 	State               string            `json:"state" enum:"STATE_UNSPECIFIED,OK,ERROR,IN_PROGRESS"`
 	RequestTime         timestamp         `json:"request_time"`
 	ExecutionDurationMS int64             `json:"execution_duration_ms"`
@@ -33,12 +34,21 @@ type spanView struct {
 	Name          string         `json:"name"`
 	Type          string         `json:"type"`
 	StartTime     timestamp      `json:"start_time"`
+	OffsetMS      float64        `json:"offset_ms" doc:"From the start of the first span to this one's, to the microsecond."`
 	DurationMS    float64        `json:"duration_ms"`
 	Status        string         `json:"status" enum:"UNSET,OK,ERROR"`
 	StatusMessage string         `json:"status_message,omitempty"`
 	Inputs        any            `json:"inputs,omitempty"`
 	Outputs       any            `json:"outputs,omitempty"`
 	Attributes    map[string]any `json:"attributes"`
+	Events        []eventView    `json:"events" nullable:"false" doc:"In order of time. One named exception has exception.type, exception.message and exception.stacktrace."`
+}
+
+type eventView struct {
+	Name       string         `json:"name"`
+	Time       timestamp      `json:"time"`
+	OffsetMS   float64        `json:"offset_ms"`
+	Attributes map[string]any `json:"attributes"`
 }
 
 type assessmentView struct {
@@ -90,6 +100,7 @@ func (s *API) messageTrace(ctx context.Context, in *messageInput) (*traceOutput,
 	}
 	v := viewTrace(t)
 	v.ClientRequestID = l.ClientRequestID
+	v.ConversationID = m.ConversationID
 	v.MLflowURL = s.TraceURL(t.Info.ExperimentID, traceID)
 	return &traceOutput{v}, nil
 }
@@ -115,8 +126,14 @@ func viewTrace(t *mlflow.Trace) traceView {
 	if usage := i.Metadata[mlflow.MetadataTokenUsage]; json.Valid([]byte(usage)) {
 		v.TokenUsage = tokenUsage(usage)
 	}
+	var first time.Time
+	for i, sp := range t.Spans {
+		if i == 0 || sp.Start.Before(first) {
+			first = sp.Start
+		}
+	}
 	for _, sp := range t.Spans {
-		v.Spans = append(v.Spans, viewSpan(sp))
+		v.Spans = append(v.Spans, viewSpan(sp, first))
 	}
 	for _, a := range i.Assessments {
 		if a.Valid {
@@ -136,12 +153,20 @@ func orEmpty(m map[string]string) map[string]string {
 	return m
 }
 
-func viewSpan(sp *mlflow.Span) spanView {
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// viewSpan shows a span of a trace whose first span began at first.
+func viewSpan(sp *mlflow.Span, first time.Time) spanView {
 	v := spanView{SpanID: sp.ID, ParentID: sp.ParentID, Name: sp.Name, Type: sp.Type(), StartTime: timestamp(sp.Start),
-		Status: string(sp.Status.Code), StatusMessage: sp.Status.Message, Inputs: sp.Inputs(), Outputs: sp.Outputs(),
-		Attributes: map[string]any{}}
+		OffsetMS: milliseconds(sp.Start.Sub(first)),
+		Status:   string(sp.Status.Code), StatusMessage: sp.Status.Message, Inputs: sp.Inputs(), Outputs: sp.Outputs(),
+		Attributes: map[string]any{}, Events: make([]eventView, len(sp.Events))}
+	for i, e := range sp.Events {
+		v.Events[i] = eventView{e.Name, timestamp(e.Time), milliseconds(e.Time.Sub(first)), e.Attributes}
+	}
+	slices.SortStableFunc(v.Events, func(a, b eventView) int { return time.Time(a.Time).Compare(time.Time(b.Time)) })
 	if !sp.End.IsZero() {
-		v.DurationMS = float64(sp.End.Sub(sp.Start).Microseconds()) / 1000
+		v.DurationMS = milliseconds(sp.End.Sub(sp.Start))
 	}
 	for k, value := range sp.Attributes {
 		switch k {

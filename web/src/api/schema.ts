@@ -519,6 +519,16 @@ export interface components {
             /** @enum {string} */
             type: "boolean" | "number" | "category" | "multi_category" | "text";
         };
+        EventView: {
+            attributes: {
+                [key: string]: unknown;
+            };
+            name: string;
+            /** Format: double */
+            offset_ms: number;
+            /** Format: date-time */
+            time: string;
+        };
         ExperimentView: {
             experiment_id: string;
             name: string;
@@ -801,8 +811,15 @@ export interface components {
             };
             /** Format: double */
             duration_ms: number;
+            /** @description In order of time. One named exception has exception.type, exception.message and exception.stacktrace. */
+            events: components["schemas"]["EventView"][];
             inputs?: unknown;
             name: string;
+            /**
+             * Format: double
+             * @description From the start of the first span to this one's, to the microsecond.
+             */
+            offset_ms: number;
             outputs?: unknown;
             parent_id?: string;
             span_id: string;
@@ -867,6 +884,7 @@ export interface components {
         TraceView: {
             assessments: components["schemas"]["AssessmentView"][];
             client_request_id: string;
+            conversation_id?: string;
             /** Format: int64 */
             execution_duration_ms: number;
             metadata: {
