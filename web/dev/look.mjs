@@ -110,7 +110,30 @@ const states = {
     await answered(page);
   }],
   trace: ["/trace/conv-4-a", async (page) => {
-    await page.getByRole("treeitem", { name: /get_weather/ }).click();
+    await page.getByRole("treeitem", { name: /write_answer/ }).click();
+  }],
+  documents: ["/trace/conv-4-a?span=a2", (page) => page.getByText("Show all").waitFor()],
+  error: ["/trace/conv-4-a", async (page) => {
+    mock.faults.trace = "failed";
+    await page.reload();
+    await page.getByRole("button", { name: "1 error" }).click();
+    await page.getByText("Stack trace").click();
+  }],
+  large: ["/trace/conv-4-a", async (page) => {
+    mock.faults.trace = "large";
+    await page.reload();
+    await page.getByRole("button", { name: "3 errors" }).click();
+  }],
+  deep: ["/trace/conv-4-a", async (page) => {
+    mock.faults.trace = "deep";
+    await page.reload();
+    await page.getByRole("treeitem").first().focus();
+    await page.keyboard.press("End");
+  }],
+  spanless: ["/trace/conv-4-a", async (page) => {
+    mock.faults.trace = "none";
+    await page.reload();
+    await page.getByText("Nothing recorded").first().waitFor();
   }],
   traces: ["/traces", (page) => page.locator("[data-trace]").first().waitFor()],
   filtered: ["/traces?state=ERROR&session=conv-1", (page) => page.locator("[data-trace]").first().waitFor()],

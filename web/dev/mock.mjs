@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { agents, history, script } from "./fixtures.mjs";
+import { traceOf } from "./traces.mjs";
 
 const dist = fileURLToPath(new URL("../../internal/webui/dist", import.meta.url));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
@@ -20,8 +21,8 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Starts the server. `pace` is the milliseconds between two words of an answer. */
 export async function startMock({ port = 0, pace = 25 } = {}) {
   const state = { conversations: new Map(), messages: new Map(), feedback: new Map(), turns: new Map(), keys: new Map(), shares: new Map() };
-  // What goes wrong next. `rate`: status for log_assessment; `waiting`: the delivery to report; `traceReadyAfter`: looks before a trace is there.
-  const faults = { rate: 0, rateDelay: 0, waiting: "", withdraw: 0, traceReadyAfter: 0, cutAfter: 0, list: 0 };
+  // What goes wrong next. `rate`: status for log_assessment; `waiting`: the delivery to report; `traceReadyAfter`: looks before a trace is there; `trace`: its kind, of traces.mjs.
+  const faults = { rate: 0, rateDelay: 0, waiting: "", withdraw: 0, traceReadyAfter: 0, trace: "plain", cutAfter: 0, list: 0 };
   const seen = { rate: [], invoke: [], join: [], stop: [], withdraw: [], redeliver: [], share: [] };
   for (const { conversation, messages } of history()) {
     state.conversations.set(conversation.id, conversation);
@@ -348,29 +349,19 @@ function trace({ state, faults, res }, id) {
     faults.traceReadyAfter -= 1;
     return problem(res, 404, "The trace is not there yet.", { code: "trace_not_ready" });
   }
-  const start = Date.parse(message.timestamp);
-  const at = (ms) => new Date(start + ms).toISOString();
   const question = state.messages.get(message.parent_id)?.content ?? "";
-  const failed = message.status === "failed";
-  const span = (span_id, parent_id, name, type, from, duration_ms, more = {}) => ({ span_id, parent_id, name, type, start_time: at(from), duration_ms, status: "OK", attributes: {}, ...more });
   json(res, 200, {
     client_request_id: message.traceId,
     trace_id: `tr-${"5f0c".repeat(8)}`,
-    state: failed ? "ERROR" : "OK",
+    conversation_id: message.conversation,
     request_time: message.timestamp,
     execution_duration_ms: 1840,
     request_preview: question,
     response_preview: message.content,
     tags: { "thumbprint.agent": "demo", "thumbprint.agent_version": "1" },
-    metadata: { "mlflow.trace.session": message.conversation, "mlflow.trace.user": "local" },
+    metadata: { "mlflow.trace.session": message.conversation, "mlflow.trace.user": "local", "mlflow.trace.cost": '{"total_cost": 0.00124}' },
     token_usage: { input_tokens: 412, output_tokens: 188, total_tokens: 600 },
-    spans: [
-      span("a1", undefined, "demo", "AGENT", 0, 1840, { inputs: { messages: [{ role: "user", content: question }] }, outputs: message.content, status: failed ? "ERROR" : "OK", status_message: message.error?.message }),
-      span("a2", "a1", "search_documents", "RETRIEVER", 120, 410, { inputs: { query: question }, outputs: [{ page_content: "Traces record each run.", metadata: { doc_uri: "https://example.com/docs/tracing" } }] }),
-      span("a3", "a1", "get_weather", "TOOL", 560, 230, { inputs: { city: "Paris", unit: "celsius" }, outputs: { city: "Paris", temp: 18, sky: "clear" }, attributes: { "tool.name": "get_weather" } }),
-      span("a4", "a1", "write_answer", "LLM", 800, 1030, { inputs: { model: "rules" }, outputs: message.content }),
-      span("a5", "a4", "time to first token", "UNKNOWN", 800, 140),
-    ],
+    ...traceOf(faults.trace, question, message),
     assessments: [...state.feedback.values()]
       .filter(({ target, withdrawn }) => target === message.traceId && !withdrawn)
       .map((entry) => ({ assessment_id: `a-${entry.id}`, name: entry.name, kind: "feedback", value: entry.value, rationale: entry.rationale, source_type: "HUMAN", source_id: entry.source_id, metadata: { reasons: JSON.stringify(entry.reasons ?? []) }, create_time: entry.created_at, last_update_time: entry.updated_at })),

@@ -210,31 +210,3 @@ describe("two tabs", () => {
       expect(await other.getByRole("button", down).getAttribute("aria-pressed")).toBe("false");
     }));
 });
-
-describe("the trace page", () => {
-  it("waits for the trace, then shows request, answer, spans and the rating", () =>
-    withPage(at, async ({ page, mock }) => {
-      await page.getByRole("button", down).click();
-      await page.getByRole("button", { name: "Incomplete" }).click();
-      await page.getByRole("button", { name: "Send feedback" }).click();
-      await page.getByText("On the trace").waitFor();
-      mock.faults.traceReadyAfter = 2;
-      await page.getByRole("link", { name: "Open trace" }).click();
-      await page.getByText("Waiting for the trace…").waitFor();
-      await page.getByRole("region", { name: "Request", exact: true }).getByText("How do I return an order?").waitFor();
-      const tree = page.getByRole("tree", { name: "Spans" });
-      expect(await tree.getByRole("treeitem").count()).toBe(5);
-      await tree.getByRole("treeitem").first().focus();
-      await page.keyboard.press("ArrowDown");
-      await page.keyboard.press("ArrowDown");
-      await page.getByRole("region", { name: "Span details" }).getByText('"temp": 18').waitFor();
-      await page.keyboard.press("Home");
-      await page.keyboard.press("ArrowLeft");
-      expect(await tree.getByRole("treeitem").count()).toBe(1);
-      const feedback = page.getByRole("region", { name: "Feedback", exact: true });
-      for (const text of ["user_feedback", "No", "HUMAN", "Incomplete", "anonymous"]) await feedback.getByText(text).first().waitFor();
-      expect(await page.getByRole("link", { name: "Open in MLflow" }).getAttribute("rel")).toContain("noopener");
-      await page.getByRole("link", { name: "Back to the chat" }).click();
-      await until(() => new URL(page.url()).pathname, "/c/conv-2");
-    }));
-});

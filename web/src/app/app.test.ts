@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { de } from "../i18n/de";
 import { en } from "../i18n/en";
 import { firstLanguage, nameOfDimension, nameOfKey } from "../i18n";
-import { spanRows, visibleRows } from "../trace/spans";
 import { groupByAge } from "./groups";
 import { pathOf, placeOf } from "./router";
 
@@ -49,27 +48,5 @@ describe("languages", () => {
   it("a key's label comes before the usual name of a reason, and that before the key's own words", () => {
     const dimension = { name: "d", type: "boolean" as const, labels: { slow: { de: "Zu lahm" } } };
     expect(["slow", "incomplete", "wrong_price"].map((key) => nameOfKey(dimension, key, { t: de, language: "de" }))).toEqual(["Zu lahm", de.reasonNames.incomplete, "Wrong price"]);
-  });
-});
-
-describe("spanRows", () => {
-  const anySpan = { type: "UNKNOWN", status: "OK" as const, attributes: {} };
-  const span = (span_id: string, parent_id: string | undefined, start: number, duration_ms: number) => ({ ...anySpan, span_id, parent_id, name: span_id, start_time: new Date(start).toISOString(), duration_ms });
-  const rows = spanRows([span("b", "a", 500, 250), span("a", undefined, 0, 1000), span("c", "b", 600, 100), span("lost", "gone", 100, 1), span("self", "self", 200, 1)]);
-
-  it("is a tree in order of time, and leaves nothing out", () => {
-    expect(rows.map((row) => [row.span.span_id, row.depth])).toEqual([
-      ["a", 0],
-      ["b", 1],
-      ["c", 2],
-      ["lost", 0],
-      ["self", 0],
-    ]);
-  });
-  it("places spans on the time line", () => {
-    expect(rows[1]).toMatchObject({ start: 0.5, length: 0.25 });
-  });
-  it("hides everything under a closed span", () => {
-    expect(visibleRows(rows, new Set(["a"])).map((row) => row.span.span_id)).toEqual(["a", "lost", "self"]);
   });
 });

@@ -1,33 +1,58 @@
 import { ChevronRight, CircleAlert } from "lucide-react";
-import { useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { duration, useI18n } from "../i18n";
-import { visibleRows, type SpanRow } from "./spans";
+import { ancestors, failures, hasFailed, visibleRows, type SpanForest, type SpanRow } from "./spans";
 
 interface Props {
-  rows: SpanRow[];
+  forest: SpanForest;
   chosen: string | undefined;
   onChoose: (id: string) => void;
+  /** A span was picked to be read, by click or Enter, and not only passed by. */
+  onPick: () => void;
 }
 
+/** Name, bar, duration; on a phone the bar is below the name. */
+const columns = "grid grid-cols-[minmax(0,1fr)_auto] gap-x-3 px-1.5 sm:grid-cols-[minmax(0,3fr)_minmax(0,2fr)_4rem]";
+
+/** Deeper spans are not indented further, or there would be no room for names; their level is written. */
+const deepest = 6;
+
 /** The spans as a tree beside a time line. Keys as in any tree: arrows move, open and close. */
-export function SpanTree({ rows, chosen, onChoose }: Props) {
+export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: Props) {
   const { t, language } = useI18n();
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
   const tree = useRef<HTMLUListElement>(null);
-  const shown = visibleRows(rows, closed);
+  const shown = useMemo(() => visibleRows(rows, closed), [rows, closed]);
+  const failed = useMemo(() => failures(rows), [rows]);
+  const parents = useMemo(() => rows.filter((row) => row.hasChildren), [rows]);
 
   const toggle = (id: string, close: boolean) => {
     const next = new Set(closed);
     if (close) next.add(id);
     else next.delete(id);
     setClosed(next);
+    // The chosen span must not disappear with its ancestor: keys would lead nowhere.
+    if (close && chosen && ancestors(rows, chosen).includes(id)) onChoose(id);
   };
   const choose = (id: string | undefined) => {
     if (!id) return;
     onChoose(id);
     tree.current?.querySelector<HTMLElement>(`[data-span="${CSS.escape(id)}"]`)?.focus();
   };
+  const pick = (id: string) => {
+    choose(id);
+    onPick();
+  };
+  const nextFailure = () => {
+    const next = failed[(failed.findIndex(({ span_id }) => span_id === chosen) + 1) % failed.length];
+    if (!next) return;
+    const above = ancestors(rows, next.span_id);
+    setClosed(new Set([...closed].filter((id) => !above.includes(id))));
+    onChoose(next.span_id);
+    requestAnimationFrame(() => choose(next.span_id));
+  };
   const press = (event: React.KeyboardEvent, row: SpanRow, at: number) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const id = row.span.span_id;
     const isClosed = closed.has(id);
     const act: Record<string, () => void> = {
@@ -37,8 +62,8 @@ export function SpanTree({ rows, chosen, onChoose }: Props) {
       End: () => choose(shown.at(-1)?.span.span_id),
       ArrowRight: () => (isClosed ? toggle(id, false) : row.hasChildren && choose(shown[at + 1]?.span.span_id)),
       ArrowLeft: () => (row.hasChildren && !isClosed ? toggle(id, true) : choose(row.parent)),
-      Enter: () => choose(id),
-      " ": () => choose(id),
+      Enter: () => pick(id),
+      " ": () => pick(id),
     };
     const action = act[event.key];
     if (!action) return;
@@ -46,51 +71,107 @@ export function SpanTree({ rows, chosen, onChoose }: Props) {
     action();
   };
 
+  const quietButton = "min-h-6 rounded-s text-xs text-quiet underline underline-offset-2 hover:text-ink pointer-coarse:min-h-11";
   return (
-    <ul ref={tree} role="tree" aria-label={t.spans} className="-mx-1.5">
-      {shown.map((row, at) => {
-        const { span } = row;
-        const on = span.span_id === chosen;
-        const failed = /ERROR/i.test(span.status ?? "");
-        return (
-          <li
-            key={span.span_id}
-            role="treeitem"
-            data-span={span.span_id}
-            aria-level={row.depth + 1}
-            aria-selected={on}
-            aria-expanded={row.hasChildren ? !closed.has(span.span_id) : undefined}
-            tabIndex={on ? 0 : -1}
-            onClick={() => choose(span.span_id)}
-            onKeyDown={(event) => press(event, row, at)}
-            className={`grid cursor-pointer grid-cols-[minmax(0,1fr)_4rem] items-center gap-x-3 rounded-s px-1.5 py-1.5 text-sm sm:grid-cols-[minmax(0,3fr)_minmax(0,2fr)_4rem] ${on ? "bg-accent-soft" : "hover:bg-hover"}`}
+    <>
+      <div className="mb-2 flex flex-wrap items-center gap-x-4 text-xs text-quiet">
+        <span className="me-auto tabular-nums">{t.spanCount(rows.length, new Intl.NumberFormat(language).format(rows.length))}</span>
+        {failed.length > 0 && (
+          <button type="button" className={`${quietButton} inline-flex items-center gap-1 !text-danger`} onClick={nextFailure}>
+            <CircleAlert size={13} aria-hidden />
+            {t.failedSpans(failed.length)}
+          </button>
+        )}
+        {parents.length > 1 && (
+          <button
+            type="button"
+            className={quietButton}
+            onClick={() => {
+              if (closed.size > 0) return setClosed(new Set());
+              setClosed(new Set(parents.map(({ span }) => span.span_id)));
+              if (rows[0]) onChoose(rows[0].span.span_id);
+            }}
           >
-            <span className="flex min-w-0 items-center gap-1" style={{ paddingInlineStart: `${Math.min(row.depth, 8) * 0.9}rem` }}>
-              <span
-                aria-hidden
-                className="grid size-5 shrink-0 place-items-center text-quiet"
-                onClick={(event) => {
-                  if (!row.hasChildren) return;
-                  event.stopPropagation();
-                  toggle(span.span_id, !closed.has(span.span_id));
-                }}
+            {closed.size > 0 ? t.expandAll : t.collapseAll}
+          </button>
+        )}
+      </div>
+      <div className="-mx-1.5 max-h-[70vh] overflow-y-auto">
+        <Axis whole={whole} />
+        <ul ref={tree} role="tree" aria-label={t.spans}>
+          {shown.map((row, at) => {
+            const { span } = row;
+            const on = span.span_id === chosen;
+            const isClosed = closed.has(span.span_id);
+            return (
+              <li
+                key={span.span_id}
+                role="treeitem"
+                data-span={span.span_id}
+                aria-level={row.depth + 1}
+                aria-posinset={row.place}
+                aria-setsize={row.siblings}
+                aria-selected={on}
+                aria-expanded={row.hasChildren ? !isClosed : undefined}
+                tabIndex={on ? 0 : -1}
+                onClick={() => pick(span.span_id)}
+                onKeyDown={(event) => press(event, row, at)}
+                className={`${columns} cursor-pointer items-center gap-y-1 rounded-s py-1.5 text-sm -outline-offset-2 [content-visibility:auto] [contain-intrinsic-size:auto_2rem] ${on ? "bg-accent-soft" : "hover:bg-hover"}`}
               >
-                {row.hasChildren && <ChevronRight size={14} className={closed.has(span.span_id) ? "rtl:-scale-x-100" : "rotate-90"} />}
-              </span>
-              {failed && <CircleAlert size={14} className="shrink-0 text-danger" role="img" aria-label={span.status} />}
-              <span className="truncate">{span.name}</span>
-              {span.type && span.type !== "UNKNOWN" && <span className="ms-1 shrink-0 rounded-s border border-line px-1 text-[0.6875rem] text-quiet">{span.type.toLowerCase()}</span>}
-            </span>
-            <span className="relative hidden h-2 overflow-hidden rounded-full bg-sunken sm:block" aria-hidden>
-              <span
-                className={`absolute inset-y-0 min-w-0.5 rounded-full ${failed ? "bg-danger" : "bg-accent"}`}
-                style={{ insetInlineStart: `${row.start * 100}%`, width: `${row.length * 100}%` }}
-              />
-            </span>
-            <span className="text-end text-xs text-quiet tabular-nums">{duration(t, language, span.duration_ms)}</span>
-          </li>
-        );
-      })}
-    </ul>
+                <span
+                  className="flex min-w-0 items-center gap-1 overflow-hidden ps-[calc(var(--indent)*0.55rem)] sm:ps-[calc(var(--indent)*0.85rem)]"
+                  style={{ "--indent": Math.min(row.depth, deepest) } as React.CSSProperties}
+                >
+                  <span
+                    aria-hidden
+                    className="-my-1 grid size-6 shrink-0 place-items-center text-quiet pointer-coarse:size-8"
+                    onClick={(event) => {
+                      if (!row.hasChildren) return;
+                      event.stopPropagation();
+                      toggle(span.span_id, !isClosed);
+                    }}
+                  >
+                    {row.hasChildren && <ChevronRight size={14} className={isClosed ? "rtl:-scale-x-100" : "rotate-90"} />}
+                  </span>
+                  {row.depth > deepest && (
+                    <span aria-hidden className="shrink-0 text-[0.6875rem] text-quiet tabular-nums">
+                      {row.depth}
+                    </span>
+                  )}
+                  {hasFailed(span) && <CircleAlert size={14} className="shrink-0 text-danger" role="img" aria-label={t.failed} />}
+                  <span className="truncate" title={span.name}>
+                    {span.name}
+                  </span>
+                  {span.type && span.type !== "UNKNOWN" && <span className="ms-1 shrink-0 rounded-s border border-line px-1 text-[0.6875rem] text-quiet">{span.type.toLowerCase()}</span>}
+                </span>
+                <span className="relative order-last col-span-2 h-1.5 overflow-hidden rounded-full bg-sunken sm:order-none sm:col-span-1 sm:h-2.5" aria-hidden>
+                  <span
+                    className={`absolute inset-y-0 min-w-0.5 rounded-full ${hasFailed(span) ? "bg-danger" : "bg-accent"}`}
+                    style={{ insetInlineStart: `min(${row.start * 100}%, 100% - 2px)`, width: `${row.length * 100}%` }}
+                  />
+                </span>
+                <span className="text-end text-xs text-quiet tabular-nums">{duration(t, language, span.duration_ms)}</span>
+              </li>
+            );
+          })}
+        </ul>
+      </div>
+    </>
+  );
+}
+
+/** The time that the bars are drawn against. */
+function Axis({ whole }: { whole: number }) {
+  const { t, language } = useI18n();
+  return (
+    <div aria-hidden className={`${columns} sticky top-0 z-10 hidden border-b border-line bg-raised pb-1 text-[0.6875rem] text-quiet tabular-nums sm:grid`}>
+      <span />
+      <span className="flex justify-between">
+        {[0, 0.5, 1].map((part) => (
+          <span key={part}>{duration(t, language, part * whole)}</span>
+        ))}
+      </span>
+      <span />
+    </div>
   );
 }

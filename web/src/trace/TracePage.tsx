@@ -1,18 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { ArrowLeft, ExternalLink, PanelLeft } from "lucide-react";
-import { useEffect, useMemo, useState, type ReactNode } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { api } from "../api/client";
 import { ApiError, failureOf } from "../api/http";
 import type { Assessment, Trace } from "../api/types";
-import { cameFrom, linkTo, placeOf } from "../app/router";
-import { reasonName, useI18n, useT } from "../i18n";
-import { duration } from "../i18n";
-import { pretty } from "../chat/Parts";
-import { CodeBlock, CopyButton, Markdown } from "../markdown/Markdown";
+import { cameFrom, linkTo, pathOf, placeOf, type Place } from "../app/router";
+import { duration, reasonName, useI18n, useT } from "../i18n";
+import { CopyButton } from "../markdown/Markdown";
 import { Button, IconButton } from "../ui/controls";
+import { readable } from "./readable";
 import { SpanDetails } from "./SpanDetails";
 import { SpanTree } from "./SpanTree";
-import { spanRows } from "./spans";
+import { spanForest } from "./spans";
+import { costWords, tokenWords } from "./usage";
+import { Shown } from "./Value";
 
 interface Props {
   /** The answer whose trace it is; or the trace's own id. */
@@ -23,22 +24,22 @@ interface Props {
 
 const slowest = 10_000;
 
-/** The trace of one answer. While it is not written yet, looks again by itself, ever less often. */
+/** The trace of one answer. While it is not all written yet, looks again by itself, ever less often. */
 export default function TracePage({ message = "", trace: id, onMenu }: Props) {
   const t = useT();
   const trace = useQuery({
     queryKey: ["trace", id ?? message],
     queryFn: () => (id === undefined ? api.trace(message).catch(noneYet) : api.traceById(id)),
-    refetchInterval: ({ state }) => (state.data === null ? Math.min(1000 * 1.5 ** state.dataUpdateCount, slowest) : false),
+    refetchInterval: ({ state }) => (state.data === null || state.data?.state === "IN_PROGRESS" ? Math.min(1000 * 1.5 ** state.dataUpdateCount, slowest) : false),
   });
   useEffect(() => {
     document.title = `${t.trace} · Thumbprint`;
   }, [t]);
-  const session = trace.data?.metadata?.["mlflow.trace.session"];
-  const back = placeOf(cameFrom() ?? (session ? `/c/${encodeURIComponent(session)}` : "/"));
+  const home: Place = id === undefined ? { page: "chat", conversation: trace.data?.conversation_id } : { page: "traces", search: "" };
+  const back = placeOf(cameFrom() ?? pathOf(home));
   return (
     <main className="min-h-0 flex-1 overflow-y-auto">
-      <div className="mx-auto max-w-6xl px-4 pb-12 sm:px-6" id="conversation" tabIndex={-1}>
+      <div className="mx-auto max-w-7xl px-4 pb-12 sm:px-6" id="conversation" tabIndex={-1}>
         <header className="flex min-h-14 flex-wrap items-center gap-x-3 gap-y-1">
           {onMenu && (
             <IconButton label={t.openSidebar} onClick={onMenu} className="-ms-2">
@@ -94,25 +95,30 @@ function noneYet(error: unknown): null {
 
 function Whole({ trace }: { trace: Trace }) {
   const t = useT();
-  const rows = useMemo(() => spanRows(trace.spans ?? []), [trace.spans]);
-  const [chosen, setChosen] = useState<string>();
-  const row = rows.find(({ span }) => span.span_id === chosen) ?? rows[0];
+  const forest = useMemo(() => spanForest(trace.spans ?? []), [trace.spans]);
+  const [chosen, choose] = useSpanInAddress();
+  const details = useRef<HTMLDivElement>(null);
+  const row = forest.rows.find(({ span }) => span.span_id === chosen) ?? forest.rows[0];
+  // Where details are below the tree and not beside it, they are brought into view.
+  const show = () => {
+    if (!beside.matches) requestAnimationFrame(() => details.current?.scrollIntoView({ block: "start", behavior: "smooth" }));
+  };
   return (
     <>
       <Facts trace={trace} />
       <div className="mt-6 grid gap-4 lg:grid-cols-2">
         <Section title={t.request}>
-          <Text value={trace.request_preview} />
+          <Preview name={t.request} text={trace.request_preview} />
         </Section>
         <Section title={t.response}>
-          <Text value={trace.response_preview} />
+          <Preview name={t.response} text={trace.response_preview} />
         </Section>
       </div>
       {/* Two columns of their own on a wide page; on a narrow one, details follow the spans. */}
-      <div className="mt-4 flex flex-col gap-4 lg:grid lg:grid-cols-[3fr_2fr] lg:items-start">
+      <div className="mt-4 flex flex-col gap-4 lg:grid lg:grid-cols-[minmax(0,11fr)_minmax(0,9fr)] lg:items-start">
         <div className="contents lg:flex lg:min-w-0 lg:flex-col lg:gap-4">
           <Section title={t.spans}>
-            {rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree rows={rows} chosen={row?.span.span_id} onChoose={setChosen} />}
+            {forest.rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree forest={forest} chosen={row?.span.span_id} onChoose={choose} onPick={show} />}
           </Section>
           <Section title={t.feedbackHeading} className="order-2">
             <Assessments list={trace.assessments ?? []} />
@@ -120,9 +126,11 @@ function Whole({ trace }: { trace: Trace }) {
         </div>
         <div className="contents lg:flex lg:min-w-0 lg:flex-col lg:gap-4">
           {row && (
-            <Section title={t.spanDetails} className="order-1">
-              <SpanDetails key={row.span.span_id} span={row.span} />
-            </Section>
+            <div ref={details} className="order-1 min-w-0 scroll-mt-4">
+              <Section title={t.spanDetails}>
+                <SpanDetails key={row.span.span_id} span={row.span} />
+              </Section>
+            </div>
           )}
           <Section title={t.tagsAndMetadata} className="order-3">
             <Table title={t.tags} rows={trace.tags ?? {}} />
@@ -134,19 +142,44 @@ function Whole({ trace }: { trace: Trace }) {
   );
 }
 
+const beside = matchMedia("(min-width: 1024px)"); // Tailwind's lg
+
+/** The chosen span, kept in the address so that a link leads to it. */
+function useSpanInAddress(): [string | undefined, (id: string) => void] {
+  const [chosen, setChosen] = useState(() => new URLSearchParams(location.search).get("span") ?? undefined);
+  const choose = (id: string) => {
+    setChosen(id);
+    const query = new URLSearchParams(location.search);
+    query.set("span", id);
+    history.replaceState(history.state, "", `?${query}`);
+  };
+  return [chosen, choose];
+}
+
 function Facts({ trace }: { trace: Trace }) {
   const { t, language } = useI18n();
-  const number = (value: number | undefined) => new Intl.NumberFormat(language).format(value ?? 0);
-  const usage = trace.token_usage;
-  const tokens = usage && (usage.input_tokens !== undefined || usage.output_tokens !== undefined) ? t.tokenSplit(number(usage.input_tokens), number(usage.output_tokens)) : usage?.total_tokens && number(usage.total_tokens);
+  const tokens = tokenWords(t, language, trace.token_usage);
+  const cost = costWords(language, trace.metadata["mlflow.trace.cost"]);
+  const agent = [trace.tags["thumbprint.agent"], trace.tags["thumbprint.agent_version"]].filter(Boolean).join(" · ");
+  const user = trace.metadata["mlflow.trace.user"];
   return (
     <dl className="mt-4 flex flex-wrap gap-x-8 gap-y-3">
       <Fact name={t.state}>
-        <span className={/ERROR/i.test(trace.state) ? "text-danger" : ""}>{trace.state}</span>
+        <span className={trace.state === "ERROR" ? "text-danger" : ""}>{t.stateNames[trace.state]}</span>
       </Fact>
       <Fact name={t.started}>{when(trace.request_time, language)}</Fact>
-      {trace.execution_duration_ms !== undefined && <Fact name={t.duration}>{duration(t, language, trace.execution_duration_ms)}</Fact>}
+      {trace.state !== "IN_PROGRESS" && <Fact name={t.duration}>{duration(t, language, trace.execution_duration_ms)}</Fact>}
       {tokens && <Fact name={t.tokenUsage}>{tokens}</Fact>}
+      {cost && <Fact name={t.cost}>{cost}</Fact>}
+      {agent && <Fact name={t.agent}>{agent}</Fact>}
+      {user && <Fact name={t.user}>{user}</Fact>}
+      {trace.conversation_id && (
+        <Fact name={t.transcript}>
+          <a {...linkTo({ page: "chat", conversation: trace.conversation_id })} className="text-accent underline underline-offset-2 hover:text-accent-strong">
+            {t.openConversation}
+          </a>
+        </Fact>
+      )}
       <Fact name={t.requestId} copy={trace.client_request_id}>
         <code className="font-mono text-[0.8125rem]">{trace.client_request_id}</code>
       </Fact>
@@ -178,15 +211,12 @@ function Section({ title, className = "", children }: { title: string; className
   );
 }
 
-function Text({ value }: { value: string | undefined }) {
-  const t = useT();
-  const text = pretty(value ?? "");
-  if (text === "") return <p className="text-sm text-quiet">{t.nothingRecorded}</p>;
-  if (text.startsWith("{") || text.startsWith("[")) return <CodeBlock text={text} />;
+/** A preview is the beginning of what was recorded, so JSON in it may be cut in the middle: it is shown as text then. */
+function Preview({ name, text }: { name: string; text: string | undefined }) {
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div tabIndex={0} role="group" className="prose max-h-80 overflow-y-auto text-sm">
-      <Markdown text={text} />
+    <div tabIndex={0} role="group" aria-label={name} className="max-h-80 overflow-y-auto text-sm">
+      <Shown value={readable(text)} />
     </div>
   );
 }
@@ -200,8 +230,8 @@ function Assessments({ list }: { list: Assessment[] }) {
         <li key={assessment.assessment_id} className="py-2.5 first:pt-0 last:pb-0">
           <p className="flex flex-wrap items-baseline gap-x-2">
             <code className="font-mono text-[0.8125rem]">{assessment.name}</code>
-            <strong className="font-semibold">{valueWords(assessment.value, t.yes, t.no)}</strong>
-            <span className="text-xs text-quiet">{assessment.source_type}</span>
+            <strong className="min-w-0 font-semibold wrap-anywhere">{valueWords(assessment.value, t.yes, t.no)}</strong>
+            <span className="text-xs text-quiet">{[t.kindNames[assessment.kind], assessment.source_type].filter(Boolean).join(" · ")}</span>
           </p>
           <Reasons value={assessment.metadata?.reasons} />
           {assessment.rationale && (
@@ -266,7 +296,7 @@ function Table({ title, rows }: { title: string; rows: Record<string, string> })
 
 function valueWords(value: unknown, yes: string, no: string): string {
   if (typeof value === "boolean") return value ? yes : no;
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
 }
 
 function when(time: string | undefined, language: string): string {
