@@ -36,14 +36,42 @@ func (d Dialect) storable(args []any) []any {
 	}
 	changed := args
 	for i, arg := range args {
-		s, ok := arg.(string)
-		if !ok || utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		var clean any
+		switch v := arg.(type) {
+		case string:
+			if storableText(v) {
+				continue
+			}
+			clean = cleanText(v)
+		case []*string: // a column of many rows
+			if !slices.ContainsFunc(v, func(s *string) bool { return s != nil && !storableText(*s) }) {
+				continue
+			}
+			clean = cleanTexts(v)
+		default:
 			continue
 		}
 		if &changed[0] == &args[0] {
 			changed = slices.Clone(args) // the transaction may run again
 		}
-		changed[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+		changed[i] = clean
 	}
 	return changed
+}
+
+func storableText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+func cleanText(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func cleanTexts(list []*string) []*string {
+	out := make([]*string, len(list))
+	for i, s := range list {
+		if s != nil {
+			text := cleanText(*s)
+			out[i] = &text
+		}
+	}
+	return out
 }
