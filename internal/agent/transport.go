@@ -34,7 +34,7 @@ func NewTransport() *http.Transport {
 		IdleConnTimeout:       4 * time.Second,
 		DisableCompression:    true,
 		ExpectContinueTimeout: time.Second,
-		ReadBufferSize:        2 << 10, // per open stream
+		ReadBufferSize:        1 << 10, // per open stream
 		WriteBufferSize:       1 << 10, // of no use once the question is sent
 	}
 }

@@ -24,7 +24,7 @@ type Event struct {
 }
 
 const (
-	firstBuffer = 1 << 10  // what an open stream of small events holds
+	firstBuffer = 512      // what an open stream of small events holds
 	keepBuffer  = 64 << 10 // a larger buffer is given back after its event
 	emptyReads  = 100      // reads of nothing in a row before io.ErrNoProgress
 )

@@ -31,7 +31,7 @@ type Writer struct {
 }
 
 const (
-	firstHeld = 512      // what Add makes room for at first
+	firstHeld = 256      // what Add makes room for at first
 	maxHeld   = 16 << 10 // how many bytes Add holds back at most
 )
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -128,19 +129,43 @@ func (c *Caller) Open(ctx context.Context, req *agent.Request, body map[string]a
 	}
 	cl.ctx, cl.cancel = context.WithCancelCause(ctx)
 	cl.timer = time.AfterFunc(c.cfg.HeaderTimeout, func() { cl.cancel(errSilent) })
-	hr, err := http.NewRequestWithContext(cl.ctx, http.MethodPost, c.cfg.URL, bytes.NewReader(payload))
+	question := &letter{payload}
+	hr, err := http.NewRequestWithContext(cl.ctx, http.MethodPost, c.cfg.URL, question.open())
 	if err != nil {
 		cl.close()
 		return nil, &agent.Error{Code: agent.CodeUnreachable, Message: "The agent's URL cannot be called."}
 	}
+	hr.ContentLength, hr.GetBody = int64(len(payload)), func() (io.ReadCloser, error) { return question.open(), nil }
 	c.setHeaders(hr.Header, req, cl.token)
 	resp, err := c.http.Do(hr)
+	question.text = nil // nobody sends it again, but its request lives as long as the stream
 	cl.timer.Stop()
 	if err != nil {
 		defer cl.close()
 		return nil, cl.unreachable(err)
 	}
 	return cl.answer(resp, c.cfg.MaxEvent, t)
+}
+
+// letter is what is sent, once or, on a connection that turned out to be stale,
+// once more.
+type letter struct{ text []byte }
+
+func (l *letter) open() io.ReadCloser { return io.NopCloser(&reading{rest: l.text}) }
+
+// reading lets go of the text when it has been read.
+type reading struct{ rest []byte }
+
+// Read takes the next bytes.
+func (r *reading) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.rest)
+	if r.rest = r.rest[n:]; len(r.rest) == 0 {
+		r.rest = nil
+	}
+	return n, nil
 }
 
 // encode writes JSON without the escapes that are made for HTML.
