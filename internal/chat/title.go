@@ -71,6 +71,9 @@ var (
 		`(?:kannst du|könntest du|können sie|könnten sie) (?:mir )?(?:bitte )?(?:mal )?(?:(?:sagen|erklären|zeigen),? )?`,
 		`ich (?:möchte|würde gern|würde gerne) wissen,? `,
 	}, `|`) + `)`)
+
+	// Of these, what makes a question of any sentence.
+	request = regexp.MustCompile(`(?i)^(?:can|could|would|will|kannst|könntest|können|könnten) `)
 )
 
 // subjectOf is what a text is about in a few words: its first question, else
@@ -154,6 +157,9 @@ func withoutOpening(s string) string {
 		rest := s[len(opening.FindString(s)):]
 		if rest == s || len(strings.Fields(rest)) < 2 {
 			break
+		}
+		if request.MatchString(s) {
+			rest = strings.TrimRight(rest, "? ") // what is left asks nothing
 		}
 		s = rest
 	}

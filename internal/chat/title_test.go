@@ -8,14 +8,15 @@ import (
 
 func TestSubjectOf(t *testing.T) {
 	for text, want := range map[string]string{
-		"What is the weather?":     "What is the weather?",
-		"how do I return an order": "How do I return an order",
-		"Hi":                       "Hi",
-		"Hello there! Could you please tell me what a trace is?": "What a trace is?",
+		"What is the weather?":                             "What is the weather?",
+		"how do I return an order":                         "How do I return an order",
+		"Hi, can you please tell me the weather in Paris?": "The weather in Paris",
+		"Hi": "Hi",
+		"Hello there! Could you please tell me what a trace is?": "What a trace is",
 		"Hello, please explain snake_case to me.":                "Explain snake_case to me",
 		"My order came broken. How do I return it? Thanks.":      "How do I return it?",
 		"Use version 3.5 now. Is it OK?":                         "Is it OK?",
-		"Kannst du mir bitte erklären, wie das geht?":            "Wie das geht?",
+		"Kannst du mir bitte erklären, wie das geht?":            "Wie das geht",
 		"Guten Tag, ich möchte wissen, was es kostet.":           "Was es kostet",
 		"# Report\n\nWrite **one** on `sales`.":                  "Write one on sales",
 		"See [the docs](https://x.example/a) for it":             "See the docs for it",
