@@ -93,8 +93,8 @@ func canonical(name string, value json.RawMessage) (json.RawMessage, error) {
 // to us: a session key would make the rating match every trace of the session.
 func checkMetadata(k, v string) error {
 	lower := strings.ToLower(k)
-	if k == "" || len(k) > MaxReason || !printable(k) || strings.HasPrefix(lower, "mlflow.") || strings.HasPrefix(lower, "thumbprint.") {
-		return errs.New(errs.Unprocessable, "%q cannot be a metadata key: use up to %d characters, and not mlflow. or thumbprint. in front.", clip(k), MaxReason)
+	if k == "" || len(k) > MaxReason || !printable(k) || strings.HasPrefix(lower, "mlflow.") || strings.HasPrefix(lower, "thumbprint.") || strings.HasPrefix(k, "__") {
+		return errs.New(errs.Unprocessable, "%q cannot be a metadata key: use up to %d characters, and not mlflow., thumbprint. or __ in front.", clip(k), MaxReason)
 	}
 	if len(v) > MaxMetaValue || strings.ContainsRune(v, 0) {
 		return errs.New(errs.Unprocessable, "The metadata %q has a value of over %d bytes, or with a NUL.", clip(k), MaxMetaValue)
