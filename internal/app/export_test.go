@@ -70,3 +70,32 @@ func TestExportFeedback(t *testing.T) {
 		t.Errorf("another format: %d %s", status, body)
 	}
 }
+
+// TestLabelsReachThePage: what the configuration calls things is what the page is
+// told, beside the keys that are stored.
+func TestLabelsReachThePage(t *testing.T) {
+	t.Parallel()
+	s := start(t, `
+agents:
+- id: demo
+  protocol: demo
+  feedback:
+    dimensions:
+    - {name: user_feedback, type: boolean}
+    - name: tone
+      type: category
+      categories: [friendly, cold]
+      reasons: {cold: [blunt]}
+      label: {en: Tone of voice, de: Tonfall}
+      labels: {blunt: {de: Schroff}}
+`)
+	_, _, body := call(t, s, "GET", "/api/v1/agents", "")
+	for _, want := range []string{
+		`"name":"tone","type":"category","categories":["friendly","cold"],"reasons":{"cold":["blunt"]},"label":{"de":"Tonfall","en":"Tone of voice"},"labels":{"blunt":{"de":"Schroff"}}`,
+		`"name":"user_feedback","type":"boolean","reasons":{"down":["inaccurate",`, // the usual ones
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page is told %s, without %s", body, want)
+		}
+	}
+}

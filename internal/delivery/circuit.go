@@ -15,7 +15,13 @@ type circuit struct {
 	asking    time.Time // until when the others leave it to the one that asks; guarded by mu
 	leased    time.Time // until when no further job is leased to ask; guarded by mu
 	succeeded time.Time // when MLflow last answered; guarded by mu
+
+	unanswered map[string]time.Time // jobs that got no answer, and when last; guarded by mu
 }
+
+// maxUnanswered is how many jobs are remembered that got no answer. While MLflow
+// is down only those that ask do: one at a time.
+const maxUnanswered = 1000
 
 const (
 	minPause = 250 * time.Millisecond
@@ -86,6 +92,19 @@ func (c *circuit) answeredSince(t time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.succeeded.After(t)
+}
+
+// alone notes that the job got no answer, and reports whether MLflow has answered
+// others since it got none before: then it is not MLflow that is down.
+func (c *circuit) alone(job string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, known := c.unanswered[job]
+	if c.unanswered == nil || len(c.unanswered) >= maxUnanswered {
+		c.unanswered = map[string]time.Time{}
+	}
+	c.unanswered[job] = time.Now()
+	return known && c.succeeded.After(before)
 }
 
 // failure opens it, for longer each time, and for at least what MLflow asks.

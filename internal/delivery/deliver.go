@@ -156,11 +156,11 @@ func (e *Engine) notDelivered(ctx context.Context, j outbox.Job, f feedback.Feed
 		e.circuit.success() // it has answered before
 		return outbox.Retry(firstPause, false, err.Error())
 	case !errors.Is(err, mlflow.ErrUnavailable) && ctx.Err() == nil:
-	case !e.circuit.answeredSince(began):
+	case !e.circuit.alone(f.ID) && !e.circuit.answeredSince(began):
 		log.Warn("feedback waits: MLflow is unavailable")
 		wait := e.circuit.failure(retryAfter(api))
 		return unsure(e.noted(outbox.Retry(wait, false, reasonDown), f, feedback.Note{State: feedback.WaitingForMLflow, Reason: reasonDown, Heard: heard(err)}))
-	default: // it answers others meanwhile: only this one hangs, and must not hold up the rest
+	default: // it answers others: only this one gets no answer, and must not hold up the rest
 		return unsure(e.again(j, f, log, err))
 	}
 	e.circuit.success() // it answered

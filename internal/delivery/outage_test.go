@@ -84,6 +84,63 @@ func TestOneThatHangsHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// TestAPoisonedOneHoldsUpNobody: a rating that MLflow fails on each time is tried
+// ever more rarely, then failed for a reason; the others are delivered meanwhile.
+func TestAPoisonedOneHoldsUpNobody(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		bad, good := w.answer(), w.answer()
+		w.settle(time.Minute)
+		poisoned := w.link(bad.ClientRequestID).TraceID
+		w.net.failing(func(_ int, r *http.Request) (before, after error) {
+			if strings.Contains(r.URL.Path, poisoned) {
+				return errNetwork, nil
+			}
+			return nil, nil
+		})
+		f := w.rate(bad.ClientRequestID, `true`, async)
+		for i := range 80 {
+			w.rate(good.ClientRequestID, `true`, from(i), async)
+			time.Sleep(20 * time.Second)
+		}
+		if got := w.assessments(w.link(good.ClientRequestID).TraceID); len(got) != 80 {
+			t.Errorf("%d of the 80 others are delivered", len(got))
+		}
+		time.Sleep(time.Hour)
+		got, err := w.votes.Get(t.Context(), "local", f.ID)
+		if err != nil || got.Delivery != feedback.Failed || got.DeliveryReason == "" || len(got.History) < 5 {
+			t.Errorf("the poisoned one: %+v, %v", got, err)
+		}
+	})
+}
+
+// TestOneAsksWhetherMLflowIsBack: of a backlog, one request at a time goes to an
+// MLflow that is down, however long each takes to fail.
+func TestOneAsksWhetherMLflowIsBack(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		turn := w.answer()
+		w.settle(time.Minute)
+		w.net.down()
+		w.rate(turn.ClientRequestID, `true`, async)
+		time.Sleep(time.Minute)
+		var asking, most, asked atomic.Int64
+		w.net.failing(func(int, *http.Request) (before, after error) {
+			now := asking.Add(1)
+			defer asking.Add(-1)
+			most.Store(max(most.Load(), now))
+			asked.Add(1)
+			time.Sleep(10 * time.Second)
+			return errNetwork, nil
+		})
+		for i := range 100 {
+			w.rate(turn.ClientRequestID, `true`, from(i), async)
+		}
+		time.Sleep(30 * time.Minute)
+		if most.Load() != 1 || asked.Load() < 20 || asked.Load() > 70 {
+			t.Errorf("in half an hour %d requests, %d at a time; want one at a time, and one each half a minute or so", asked.Load(), most.Load())
+		}
+	})
+}
+
 // TestATraceThatMLflowRefusesFailsItsRatings visibly, and a retry tries both.
 func TestATraceThatMLflowRefusesFailsItsRatings(t *testing.T) {
 	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {

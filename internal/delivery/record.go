@@ -122,7 +122,7 @@ func (e *Engine) notRecorded(ctx context.Context, j outbox.Job, began time.Time,
 		return outbox.Retry(stoppingPause, false, "interrupted")
 	case !errors.Is(err, mlflow.ErrUnavailable) && ctx.Err() == nil:
 		e.circuit.success() // it answered
-	case !e.circuit.answeredSince(began):
+	case !e.circuit.alone(j.Kind+" "+j.Key) && !e.circuit.answeredSince(began):
 		log.Warn("trace waits: MLflow is unavailable")
 		return outbox.Retry(e.circuit.failure(retryAfter(api)), false, reasonDown)
 	}

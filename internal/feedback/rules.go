@@ -173,7 +173,8 @@ func (d Dimension) inBounds(n float64) bool {
 		base = *d.Min
 	}
 	steps := (n - base) / *d.Step
-	return math.Abs(steps-math.Round(steps)) < 1e-9
+	// Doubles err in proportion to their size.
+	return math.Abs(steps-math.Round(steps)) < 1e-9*math.Max(1, math.Abs(steps))
 }
 
 func (d Dimension) areCategories(v any) bool {

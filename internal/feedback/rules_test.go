@@ -16,6 +16,7 @@ func spec() feedback.Spec {
 		{Name: "thumb", Type: feedback.Boolean},
 		{Name: "stars", Type: feedback.Number, Min: ptr(1), Max: ptr(5), Step: ptr(0.5)},
 		{Name: "score", Type: feedback.Number},
+		{Name: "price", Type: feedback.Number, Step: ptr(0.1)},
 		{Name: "tone", Type: feedback.Category, Categories: []string{"kind", "rude"}},
 		{Name: "topics", Type: feedback.MultiCategory, Categories: []string{"a", "b", "c"}},
 		{Name: "remark", Type: feedback.Text},
@@ -40,6 +41,10 @@ func TestWhatEachDimensionTakes(t *testing.T) {
 		{"stars", `4.3`, `"stars" takes a number from 1 up to 5 in steps of 0.5.`},
 		{"stars", `"4"`, `"stars" takes a number from 1 up to 5 in steps of 0.5.`},
 		{"score", `-1e300`, ""},
+		{"price", `0.3`, ""},
+		{"price", `-0.7`, ""},
+		{"price", `123456789.1`, ""},
+		{"price", `0.35`, `"price" takes a number in steps of 0.1.`},
 		{"score", `1e999`, `There is no value for "score", or one we cannot keep: numbers must be finite.`},
 		{"tone", `"kind"`, ""},
 		{"tone", `"Kind"`, `"tone" takes one of kind, rude.`},
@@ -55,7 +60,7 @@ func TestWhatEachDimensionTakes(t *testing.T) {
 		{"remark", `"` + strings.Repeat("x", 10_001) + `"`, `"remark" takes text of 1 to 10000 bytes.`},
 		{"remark", ``, `There is no value for "remark", or one we cannot keep: numbers must be finite.`},
 		{"remark", `"x" true`, `There is no value for "remark", or one we cannot keep: numbers must be finite.`},
-		{"other", `true`, `There is no dimension "other" here; this agent takes thumb, stars, score, tone, topics, remark.`},
+		{"other", `true`, `There is no dimension "other" here; this agent takes thumb, stars, score, price, tone, topics, remark.`},
 	} {
 		err := spec().Check(tc.name, json.RawMessage(tc.value), nil)
 		if got := public(err); got != tc.refused {

@@ -302,6 +302,29 @@ func TestAWorkerThatLostItsLeaseKeepsNothing(t *testing.T) {
 	})
 }
 
+// TestAHandlersTimeEndsBeforeItsLease: whatever it asked of others has ended, with
+// time to spare, when another worker may take over.
+func TestAHandlersTimeEndsBeforeItsLease(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		const lease = 30 * time.Second
+		left := make(chan time.Duration)
+		r := outbox.NewRunner(s, map[string]outbox.Handler{"k": func(ctx context.Context, _ outbox.Job) outbox.Outcome {
+			deadline, ok := ctx.Deadline()
+			if !ok {
+				t.Error("a handler has no deadline")
+			}
+			left <- time.Until(deadline)
+			return outbox.Done()
+		}}, outbox.Options{Lease: lease})
+		r.Start()
+		t.Cleanup(r.Stop)
+		enqueue(t, db, s, "a", time.Now())
+		if got := <-left; got > lease-5*time.Second || got < lease/2 {
+			t.Errorf("a handler has %v of a lease of %v", got, lease)
+		}
+	})
+}
+
 func TestStopKeepsWhatWasDone(t *testing.T) {
 	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		started := make(chan string)

@@ -206,6 +206,7 @@ func TestE5NoRatingIsTooLong(t *testing.T) {
 		"a comment of 10,001":      {map[string]any{"rationale": strings.Repeat("x", 10_001)}, 413},
 		"1500 entries of metadata": {map[string]any{"metadata": many}, 422},
 		"1500 reasons":             {map[string]any{"reasons": reasons}, 422},
+		"21 short reasons":         {map[string]any{"reasons": strings.Split("abcdefghijklmnopqrstu", "")}, 422},
 		"a long source":            {map[string]any{"source_id": strings.Repeat("x", 251)}, 422},
 		"a long metadata value":    {map[string]any{"metadata": map[string]string{"k": strings.Repeat("x", 251)}}, 422},
 		"a long id":                {map[string]any{"trace_id": strings.Repeat("x", 251)}, 422},
