@@ -2,33 +2,15 @@ package feedback_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
-	"github.com/thumbprint-ai/thumbprint/internal/outbox"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
-
-var errStore = errors.New("the store failed")
-
-// state is all that a write may leave behind.
-func (b *book) state() (feedbacks []feedback.Feedback, jobs outbox.Stats) {
-	b.t.Helper()
-	feedbacks, _, err := b.List(b.t.Context(), feedback.Query{Actor: "ann", Withdrawn: true})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if jobs, err = b.jobs.Stats(b.t.Context()); err != nil {
-		b.t.Fatal(err)
-	}
-	return feedbacks, jobs
-}
 
 // TestFailEveryStoreCall fails the N-th statement, the commit included, of every
 // write path, for every N: the caller hears of it and nothing is half-done.
@@ -51,6 +33,12 @@ func TestFailEveryStoreCall(t *testing.T) {
 			_, err := b.Withdraw(ctx, "ann", f.ID, nil)
 			return err
 		},
+		"retry": func(ctx context.Context, b *book, f feedback.Feedback) error {
+			return b.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+				_, err := b.RetryTx(ctx, tx, f.ID)
+				return err
+			})
+		},
 		"note": func(ctx context.Context, b *book, f feedback.Feedback) error {
 			return b.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 				return b.NoteTx(ctx, tx, f, feedback.Note{State: feedback.Delivered, TraceID: "tr-1", AssessmentID: "a-1"})
@@ -60,31 +48,14 @@ func TestFailEveryStoreCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(t *testing.T, b *book) {
 				f := b.put(write(`true`))
-				feedbacks, jobs := b.state()
-				for n := 1; ; n++ {
-					calls := 0
-					b.db.Intercept(func(string) error {
-						if calls++; calls == n {
-							return errStore
-						}
-						return nil
-					})
-					err := path(t.Context(), b, f)
-					b.db.Intercept(nil)
-					if calls < n {
-						if err != nil || n < 3 {
-							t.Fatalf("without a failure: %v after %d calls", err, calls)
-						}
-						return // every call has failed once, and then none
+				b.note(f, feedback.Note{State: feedback.Failed, Reason: "no"})
+				sqldbtest.FailEach(t, b.db, []string{"feedback", "jobs", "idempotency"}, func(ctx context.Context) error {
+					err := path(ctx, b, f)
+					if errs.As(err) != nil && !errs.Is(err, errs.Unavailable) {
+						t.Errorf("the store failed, and the caller heard %v", err)
 					}
-					if err == nil || errs.As(err) != nil && !errs.Is(err, errs.Unavailable) {
-						t.Fatalf("call %d failed, and the caller heard %v", n, err)
-					}
-					nowFeedbacks, nowJobs := b.state()
-					if d := cmp.Diff(feedbacks, nowFeedbacks) + cmp.Diff(jobs, nowJobs); d != "" {
-						t.Fatalf("call %d failed and left (-before +after):\n%s", n, d)
-					}
-				}
+					return err
+				})
 			})
 		})
 	}
