@@ -128,6 +128,14 @@ func (s *Store) Put(ctx context.Context, w Write) (Feedback, error) {
 // that nothing was stored. A request with the same key is answered again and
 // writes nothing.
 func (s *Store) PutAll(ctx context.Context, ws []Write, refused []error, key Key) (results []Result, err error) {
+	// Before the transaction: inside, the writer makes everybody wait.
+	ws, wrong := slices.Clone(ws), make([]error, len(ws))
+	copy(wrong, refused)
+	for i := range ws {
+		if wrong[i] == nil {
+			wrong[i] = ws[i].normalize()
+		}
+	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		if key.Key != "" {
 			if results, err = s.recallTx(ctx, tx, key); err != nil || results != nil {
@@ -136,8 +144,8 @@ func (s *Store) PutAll(ctx context.Context, ws []Write, refused []error, key Key
 		}
 		results = make([]Result, len(ws))
 		for i, w := range ws {
-			if refused != nil && refused[i] != nil {
-				results[i].Err = refused[i]
+			if wrong[i] != nil {
+				results[i].Err = wrong[i]
 				continue
 			}
 			f, err := s.putTx(ctx, tx, w)
@@ -162,9 +170,6 @@ func (s *Store) PutAll(ctx context.Context, ws []Write, refused []error, key Key
 }
 
 func (s *Store) putTx(ctx context.Context, tx *sqldb.Tx, w Write) (Feedback, error) {
-	if err := w.normalize(); err != nil {
-		return Feedback{}, err
-	}
 	old, err := s.findTx(ctx, tx, w)
 	isNew := errors.Is(err, sql.ErrNoRows)
 	if err != nil && !isNew {
