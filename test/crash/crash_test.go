@@ -20,6 +20,7 @@ var (
 //
 //	go test ./test/crash -kills 200 -timeout 1h -v
 func TestNothingAcknowledgedIsLost(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	s.start()
 	s.awaitHealthy()

@@ -17,6 +17,7 @@ import (
 // work again so does the server, without a restart. What was acknowledged, then or
 // between failures, is there after a kill, once.
 func TestADiskThatFails(t *testing.T) {
+	t.Parallel()
 	needStrace(t)
 	s := newServer(t)
 	s.start()

@@ -25,6 +25,7 @@ var mlflowKills = flag.Int("mlflow.kills", 2, "how often the real MLflow is kill
 //
 //	go test ./test/crash -run BothAreKilled -mlflow.kills 50 -timeout 2h -v
 func TestNothingIsLostWhenBothAreKilled(t *testing.T) {
+	t.Parallel()
 	m := newMLflow(t)
 	m.start()
 	m.awaitHealthy()
