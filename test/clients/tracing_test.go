@@ -40,7 +40,7 @@ type messages struct {
 	Messages []message `json:"messages"`
 }
 
-// answer is what make_trace.py does, in Go.
+// answer is what make does in python_client.py, in Go.
 func answer(ctx context.Context, tr *mlflowtrace.Tracing, crid string) (traceID string, err error) {
 	question := messages{[]message{{"user", "What is 6 × 7?"}}}
 	reply := map[string]any{"choices": []any{map[string]any{"message": message{"assistant", "42"}}}}

@@ -37,6 +37,20 @@ describe("the trace page", () => {
       await until(() => new URL(page.url()).pathname, "/c/conv-2");
     }));
 
+  it("shows the span that a link names, wherever in the tree it is", () =>
+    withPage({ path: "/" }, async ({ page, mock }) => {
+      mock.faults.trace = "large";
+      await page.goto(`${mock.url}${at}?span=d300b`);
+      await details(page).getByText("summarise").waitFor();
+      const seen = () =>
+        page.locator('[aria-selected="true"]').evaluate((row) => {
+          const frame = row.closest("ul")?.parentElement?.getBoundingClientRect();
+          const { top, bottom } = row.getBoundingClientRect();
+          return frame !== undefined && top >= frame.top && bottom <= frame.bottom;
+        });
+      await until(seen, true);
+    }));
+
   it("has a tree for the keyboard, and keeps the chosen span in its address", () =>
     withTrace("plain", {}, async (page) => {
       await spans(page).first().focus();
@@ -60,7 +74,7 @@ describe("the trace page", () => {
     withTrace("plain", {}, async (page) => {
       await span(page, /write_answer/).click();
       const inputs = details(page).getByRole("region", { name: "Inputs" });
-      for (const words of ["System", "Name the sources you used.", "Calls", "get_weather", '"celsius"', "Tool result", "temperature"]) await inputs.getByText(words).first().waitFor();
+      for (const words of ["System", "Name the sources you used.", "Calls", "get_weather", '"celsius"', "Tool result", "temp:", "temperature"]) await inputs.getByText(words).first().waitFor();
       await details(page).getByText("demo / rules-1 · 412 in · 188 out · $0.00124").waitFor();
       await inputs.getByRole("button", { name: "Show as JSON" }).click();
       await inputs.getByText('"system"').waitFor();

@@ -62,6 +62,7 @@ export function day(language: Language, time: string): string {
 
 /** A duration as a person says it. */
 export function duration(t: Messages, language: Language, ms: number): string {
-  const number = (value: number, digits: number) => new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
-  return ms < 1000 ? t.milliseconds(number(ms, ms < 10 ? 1 : 0)) : t.seconds(number(ms / 1000, 1));
+  const number = (value: number, options: Intl.NumberFormatOptions) => new Intl.NumberFormat(language, options).format(value);
+  if (ms < 1) return t.milliseconds(number(ms, { maximumSignificantDigits: 2 }));
+  return ms < 1000 ? t.milliseconds(number(ms, { maximumFractionDigits: ms < 10 ? 1 : 0 })) : t.seconds(number(ms / 1000, { maximumFractionDigits: 1 }));
 }

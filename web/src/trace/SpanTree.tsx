@@ -1,5 +1,5 @@
 import { ChevronRight, CircleAlert } from "lucide-react";
-import { useMemo, useRef, useState } from "react";
+import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { duration, useI18n } from "../i18n";
 import { ancestors, failures, hasFailed, visibleRows, type SpanForest, type SpanRow } from "./spans";
 
@@ -26,6 +26,13 @@ export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: 
   const failed = useMemo(() => failures(rows), [rows]);
   const parents = useMemo(() => rows.filter((row) => row.hasChildren), [rows]);
 
+  // A link to a span leads to its row, wherever in the tree it is.
+  useEffect(() => {
+    const row = tree.current?.querySelector<HTMLElement>('[aria-selected="true"]');
+    const frame = tree.current?.parentElement;
+    if (row && frame && row.offsetTop + row.offsetHeight > frame.clientHeight) frame.scrollTop = row.offsetTop - frame.clientHeight / 2;
+  }, []);
+
   const toggle = (id: string, close: boolean) => {
     const next = new Set(closed);
     if (close) next.add(id);
@@ -51,9 +58,18 @@ export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: 
     onChoose(next.span_id);
     requestAnimationFrame(() => choose(next.span_id));
   };
-  const press = (event: React.KeyboardEvent, row: SpanRow, at: number) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const id = row.span.span_id;
+  // Rows have no handlers of their own, so that of a thousand only those are drawn again that changed.
+  const click = (event: React.MouseEvent) => {
+    const id = idOf(event.target);
+    if (id === undefined) return;
+    if ((event.target as Element).closest("[data-fold]")) toggle(id, !closed.has(id));
+    else pick(id);
+  };
+  const press = (event: React.KeyboardEvent) => {
+    const id = idOf(event.target);
+    const at = shown.findIndex(({ span }) => span.span_id === id);
+    const row = shown[at];
+    if (id === undefined || !row || event.ctrlKey || event.metaKey || event.altKey) return;
     const isClosed = closed.has(id);
     const act: Record<string, () => void> = {
       ArrowDown: () => choose(shown[at + 1]?.span.span_id),
@@ -96,69 +112,70 @@ export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: 
           </button>
         )}
       </div>
-      <div className="-mx-1.5 max-h-[70vh] overflow-y-auto">
+      <div className="relative -mx-1.5 max-h-[70vh] overflow-y-auto">
         <Axis whole={whole} />
-        <ul ref={tree} role="tree" aria-label={t.spans}>
-          {shown.map((row, at) => {
-            const { span } = row;
-            const on = span.span_id === chosen;
-            const isClosed = closed.has(span.span_id);
-            return (
-              <li
-                key={span.span_id}
-                role="treeitem"
-                data-span={span.span_id}
-                aria-level={row.depth + 1}
-                aria-posinset={row.place}
-                aria-setsize={row.siblings}
-                aria-selected={on}
-                aria-expanded={row.hasChildren ? !isClosed : undefined}
-                tabIndex={on ? 0 : -1}
-                onClick={() => pick(span.span_id)}
-                onKeyDown={(event) => press(event, row, at)}
-                className={`${columns} cursor-pointer items-center gap-y-1 rounded-s py-1.5 text-sm -outline-offset-2 [content-visibility:auto] [contain-intrinsic-size:auto_2rem] ${on ? "bg-accent-soft" : "hover:bg-hover"}`}
-              >
-                <span
-                  className="flex min-w-0 items-center gap-1 overflow-hidden ps-[calc(var(--indent)*0.55rem)] sm:ps-[calc(var(--indent)*0.85rem)]"
-                  style={{ "--indent": Math.min(row.depth, deepest) } as React.CSSProperties}
-                >
-                  <span
-                    aria-hidden
-                    className="-my-1 grid size-6 shrink-0 place-items-center text-quiet pointer-coarse:size-8"
-                    onClick={(event) => {
-                      if (!row.hasChildren) return;
-                      event.stopPropagation();
-                      toggle(span.span_id, !isClosed);
-                    }}
-                  >
-                    {row.hasChildren && <ChevronRight size={14} className={isClosed ? "rtl:-scale-x-100" : "rotate-90"} />}
-                  </span>
-                  {row.depth > deepest && (
-                    <span aria-hidden className="shrink-0 text-[0.6875rem] text-quiet tabular-nums">
-                      {row.depth}
-                    </span>
-                  )}
-                  {hasFailed(span) && <CircleAlert size={14} className="shrink-0 text-danger" role="img" aria-label={t.failed} />}
-                  <span className="truncate" title={span.name}>
-                    {span.name}
-                  </span>
-                  {span.type && span.type !== "UNKNOWN" && <span className="ms-1 shrink-0 rounded-s border border-line px-1 text-[0.6875rem] text-quiet">{span.type.toLowerCase()}</span>}
-                </span>
-                <span className="relative order-last col-span-2 h-1.5 overflow-hidden rounded-full bg-sunken sm:order-none sm:col-span-1 sm:h-2.5" aria-hidden>
-                  <span
-                    className={`absolute inset-y-0 min-w-0.5 rounded-full ${hasFailed(span) ? "bg-danger" : "bg-accent"}`}
-                    style={{ insetInlineStart: `min(${row.start * 100}%, 100% - 2px)`, width: `${row.length * 100}%` }}
-                  />
-                </span>
-                <span className="text-end text-xs text-quiet tabular-nums">{duration(t, language, span.duration_ms)}</span>
-              </li>
-            );
-          })}
+        {/* oxlint-disable-next-line jsx-a11y/click-events-have-key-events */}
+        <ul ref={tree} role="tree" aria-label={t.spans} onClick={click} onKeyDown={press}>
+          {shown.map((row) => (
+            <Row key={row.span.span_id} row={row} on={row.span.span_id === chosen} isClosed={closed.has(row.span.span_id)} />
+          ))}
         </ul>
       </div>
     </>
   );
 }
+
+const idOf = (target: EventTarget): string | undefined => (target as Element).closest<HTMLElement>("[data-span]")?.dataset.span;
+
+interface RowProps {
+  row: SpanRow;
+  on: boolean;
+  isClosed: boolean;
+}
+
+const Row = memo(function Row({ row, on, isClosed }: RowProps) {
+  const { t, language } = useI18n();
+  const { span } = row;
+  return (
+    <li
+      role="treeitem"
+      data-span={span.span_id}
+      aria-level={row.depth + 1}
+      aria-posinset={row.place}
+      aria-setsize={row.siblings}
+      aria-selected={on}
+      aria-expanded={row.hasChildren ? !isClosed : undefined}
+      tabIndex={on ? 0 : -1}
+      className={`${columns} cursor-pointer items-center gap-y-1 rounded-s py-1.5 text-sm -outline-offset-2 ${on ? "bg-accent-soft" : "hover:bg-hover"}`}
+    >
+      <span
+        className="flex min-w-0 items-center gap-1 overflow-hidden ps-[calc(var(--indent)*0.55rem)] sm:ps-[calc(var(--indent)*0.85rem)]"
+        style={{ "--indent": Math.min(row.depth, deepest) } as React.CSSProperties}
+      >
+        <span aria-hidden data-fold={row.hasChildren || undefined} className="-my-1 grid size-6 shrink-0 place-items-center text-quiet pointer-coarse:size-8">
+          {row.hasChildren && <ChevronRight size={14} className={isClosed ? "rtl:-scale-x-100" : "rotate-90"} />}
+        </span>
+        {row.depth > deepest && (
+          <span aria-hidden className="shrink-0 text-[0.6875rem] text-quiet tabular-nums">
+            {row.depth}
+          </span>
+        )}
+        {hasFailed(span) && <CircleAlert size={14} className="shrink-0 text-danger" role="img" aria-label={t.failed} />}
+        <span className="truncate" title={span.name}>
+          {span.name}
+        </span>
+        {span.type && span.type !== "UNKNOWN" && <span className="ms-1 shrink-0 rounded-s border border-line px-1 text-[0.6875rem] text-quiet max-[25rem]:hidden">{span.type.toLowerCase()}</span>}
+      </span>
+      <span className="relative order-last col-span-2 h-1.5 overflow-hidden rounded-full bg-sunken sm:order-none sm:col-span-1 sm:h-2.5" aria-hidden>
+        <span
+          className={`absolute inset-y-0 min-w-0.5 rounded-full ${hasFailed(span) ? "bg-danger" : "bg-accent"}`}
+          style={{ insetInlineStart: `min(${row.start * 100}%, 100% - 2px)`, width: `${row.length * 100}%` }}
+        />
+      </span>
+      <span className="text-end text-xs text-quiet tabular-nums">{duration(t, language, span.duration_ms)}</span>
+    </li>
+  );
+});
 
 /** The time that the bars are drawn against. */
 function Axis({ whole }: { whole: number }) {

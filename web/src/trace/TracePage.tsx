@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ArrowLeft, ExternalLink, PanelLeft } from "lucide-react";
+import { ArrowLeft, PanelLeft } from "lucide-react";
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { api } from "../api/client";
 import { ApiError, failureOf } from "../api/http";
@@ -8,6 +8,7 @@ import { cameFrom, linkTo, pathOf, placeOf, type Place } from "../app/router";
 import { duration, reasonName, useI18n, useT } from "../i18n";
 import { CopyButton } from "../markdown/Markdown";
 import { Button, IconButton } from "../ui/controls";
+import { OpenInMlflow } from "./OpenInMlflow";
 import { readable } from "./readable";
 import { SpanDetails } from "./SpanDetails";
 import { SpanTree } from "./SpanTree";
@@ -50,17 +51,7 @@ export default function TracePage({ message = "", trace: id, onMenu }: Props) {
             <ArrowLeft size={16} className="rtl:-scale-x-100" />
             {back.page === "traces" ? t.backToTraces : t.backToChat}
           </a>
-          {trace.data?.mlflow_url && /^https?:/.test(trace.data.mlflow_url) && (
-            <a
-              href={trace.data.mlflow_url}
-              target="_blank"
-              rel="noopener noreferrer"
-              className="ms-auto inline-flex min-h-9 items-center gap-1.5 rounded-m border border-line bg-raised px-3 text-sm hover:bg-hover"
-            >
-              {t.openInMlflow}
-              <ExternalLink size={14} aria-hidden />
-            </a>
-          )}
+          <OpenInMlflow url={trace.data?.mlflow_url} />
         </header>
         <h1 className="mt-2 font-serif text-3xl tracking-tight">{t.trace}</h1>
         {trace.data && <Whole trace={trace.data} />}
@@ -105,7 +96,7 @@ function Whole({ trace }: { trace: Trace }) {
   };
   return (
     <>
-      <Facts trace={trace} />
+      <Facts trace={trace} whole={forest.whole} />
       <div className="mt-6 grid gap-4 lg:grid-cols-2">
         <Section title={t.request}>
           <Preview name={t.request} text={trace.request_preview} />
@@ -156,7 +147,13 @@ function useSpanInAddress(): [string | undefined, (id: string) => void] {
   return [chosen, choose];
 }
 
-function Facts({ trace }: { trace: Trace }) {
+interface FactsProps {
+  trace: Trace;
+  /** What the spans cover in milliseconds, for a trace of less than one, which MLflow rounds to none. */
+  whole: number;
+}
+
+function Facts({ trace, whole }: FactsProps) {
   const { t, language } = useI18n();
   const tokens = tokenWords(t, language, trace.token_usage);
   const cost = costWords(language, trace.metadata["mlflow.trace.cost"]);
@@ -168,7 +165,7 @@ function Facts({ trace }: { trace: Trace }) {
         <span className={trace.state === "ERROR" ? "text-danger" : ""}>{t.stateNames[trace.state]}</span>
       </Fact>
       <Fact name={t.started}>{when(trace.request_time, language)}</Fact>
-      {trace.state !== "IN_PROGRESS" && <Fact name={t.duration}>{duration(t, language, trace.execution_duration_ms)}</Fact>}
+      {trace.state !== "IN_PROGRESS" && <Fact name={t.duration}>{duration(t, language, trace.execution_duration_ms || whole)}</Fact>}
       {tokens && <Fact name={t.tokenUsage}>{tokens}</Fact>}
       {cost && <Fact name={t.cost}>{cost}</Fact>}
       {agent && <Fact name={t.agent}>{agent}</Fact>}

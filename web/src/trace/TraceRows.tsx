@@ -2,6 +2,7 @@ import { CircleAlert, LoaderCircle, ThumbsDown, ThumbsUp } from "lucide-react";
 import type { TraceRow } from "../api/types";
 import { linkTo, pathOf } from "../app/router";
 import { duration, useI18n } from "../i18n";
+import { OpenInMlflow } from "./OpenInMlflow";
 
 interface Props {
   rows: TraceRow[];
@@ -25,8 +26,9 @@ export function TraceRows({ rows, search }: Props) {
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the links in it are what is interacted with
     <ul aria-label={t.traces} onKeyDown={step} className="mt-4 divide-y divide-line rounded-l border border-line bg-raised">
       {rows.map((row) => (
-        <li key={row.trace_id}>
+        <li key={row.trace_id} className="flex">
           <Row row={row} search={search} />
+          <OpenInMlflow url={row.mlflow_url} small />
         </li>
       ))}
     </ul>
@@ -40,7 +42,7 @@ function Row({ row, search }: { row: TraceRow; search: string }) {
     <a
       {...linkTo({ page: "trace", trace: row.trace_id }, { from: pathOf({ page: "traces", search }) })}
       data-trace={row.trace_id}
-      className="grid gap-x-4 gap-y-1 px-4 py-3 hover:bg-hover focus-visible:-outline-offset-2 md:grid-cols-[minmax(0,1fr)_16rem]"
+      className="grid min-w-0 flex-1 gap-x-4 gap-y-1 px-4 py-3 hover:bg-hover focus-visible:-outline-offset-2 md:grid-cols-[minmax(0,1fr)_16rem]"
     >
       <span className="min-w-0">
         <span dir="auto" className="flex items-center gap-2 text-sm font-medium">

@@ -6,7 +6,7 @@ import { CopyButton, Markdown } from "../markdown/Markdown";
 import { IconButton } from "../ui/controls";
 import { Cut } from "./Cut";
 import { Json } from "./Json";
-import { readable, type ChatMessage, type Readable, type RetrievedDocument } from "./readable";
+import { decoded, readable, type ChatMessage, type Readable, type RetrievedDocument } from "./readable";
 
 interface Props {
   name: string;
@@ -82,11 +82,7 @@ function Message({ message: { role, text, calls } }: { message: ChatMessage }) {
         {pictures[role] && <span aria-hidden>{pictures[role]}</span>}
         {t.roleNames[role] ?? role}
       </p>
-      {text && (
-        <div className="mt-1">
-          <Prose text={text} />
-        </div>
-      )}
+      {text && <div className="mt-1">{typeof decoded(text) === "string" ? <Prose text={text} /> : <Json value={text} />}</div>}
       {calls.map((call, at) => (
         // oxlint-disable-next-line react/no-array-index-key
         <div key={at} className="mt-2">

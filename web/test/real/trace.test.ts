@@ -38,6 +38,35 @@ describe("the trace of an answer, on the real server", () => {
     }));
 });
 
+const mlflow = process.env.THUMBPRINT_TEST_MLFLOW ?? "";
+
+describe("with a real MLflow server (THUMBPRINT_TEST_MLFLOW)", () => {
+  it.skipIf(!mlflow)("the trace, and its row in the list, lead to the same trace on MLflow's own page", async () => {
+    const server = await Server.start(`mlflow: {tracking_uri: "${mlflow}"}\nagents: [{id: demo, name: Demo agent, protocol: demo, mlflow_experiment: page-${Date.now()}}]\n`);
+    try {
+      await withPageOf(server.url, {}, async ({ page, complaints }) => {
+        await ask(page, "What is the weather in Paris?");
+        await (await settled(page)).getByRole("link", { name: "Open trace" }).click();
+        const link = page.getByRole("link", { name: "Open in MLflow" });
+        const address = (await link.getAttribute("href", { timeout: 20_000 })) ?? "";
+        await page.goto(`${server.url}/traces?session=${(await conversationOf(server.url)) ?? ""}`);
+        expect(await link.getAttribute("href")).toBe(address);
+        await page.goto(address);
+        await page.getByText("get_weather").first().waitFor({ timeout: 30_000 });
+        await page.getByRole("button", { name: "Close" }).first().waitFor(); // the trace itself, over the list
+        complaints.length = 0; // MLflow's page has its own
+      });
+    } finally {
+      await server.end();
+    }
+  });
+});
+
+async function conversationOf(url: string): Promise<string | undefined> {
+  const { items } = (await (await fetch(`${url}/api/v1/conversations`)).json()) as { items: { id: string }[] };
+  return items[0]?.id;
+}
+
 /** Sends a failed span as OpenTelemetry's exporters do. */
 async function addSpan(store: string, traceId: string, parentSpanId: string, start: number): Promise<void> {
   const nanos = (ms: number) => `${start + ms}000000`;
