@@ -2,6 +2,7 @@ package tracestore_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
@@ -37,6 +38,36 @@ func TestBatchesOfEverySize(t *testing.T) {
 				if sp.ID != want.ID || sp.ParentID != want.ParentID || sp.Name != "n\uFFFD" || sp.StartNS != want.StartNS || sp.EndNS != want.EndNS || len(sp.Attributes) != len(want.Attributes) {
 					t.Fatalf("span %d of %d: %+v, want %+v", i, n, sp, want)
 				}
+			}
+		}
+	})
+}
+
+// One span cannot spoil the others of its batch: what is too long to be a session
+// is none, and stays where it was said.
+func TestTooLongASessionIsNone(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		s := tracestore.NewStore(db)
+		said := func(session string) []tracestore.Attribute {
+			return []tracestore.Attribute{{Key: "session.id", Value: tracestore.AppendString(nil, session)}}
+		}
+		long := strings.Repeat("x", 4000)
+		spans := []tracestore.Span{
+			{TraceID: "tr-long", ID: "01", Status: tracestore.StatusOK, Attributes: said(long)},
+			{TraceID: "tr-long", ID: "02", Status: tracestore.StatusOK, Attributes: said(strings.Repeat("é", 250))},
+			{TraceID: "tr-other", ID: "03", Status: tracestore.StatusOK, Attributes: said("s")},
+			{TraceID: "tr-only-long", ID: "04", Status: tracestore.StatusOK, Attributes: said(long)},
+		}
+		if err := s.LogSpans(t.Context(), "0", spans); err != nil {
+			t.Fatal(err)
+		}
+		for trace, want := range map[string]string{"tr-long": strings.Repeat("é", 250), "tr-other": "s", "tr-only-long": ""} {
+			got, err := s.Trace(t.Context(), trace)
+			if err != nil || got.Info.Metadata[tracestore.MetaSession] != want {
+				t.Errorf("%s: session %q, want %q, %v", trace, got.Info.Metadata[tracestore.MetaSession], want, err)
+			}
+			if trace == "tr-only-long" && string(got.Spans[0].Attributes[0].Value) != `"`+long+`"` {
+				t.Errorf("the span has lost its session: %s", got.Spans[0].Attributes[0].Value)
 			}
 		}
 	})

@@ -69,14 +69,12 @@ func newBatch(experiment int64, spans []Span) (*batch, error) {
 	}
 	sort.Strings(b.traceIDs) // every writer locks rows in this order
 	for _, id := range b.traceIDs {
-		if err := b.add(experiment, id, byTrace[id]); err != nil {
-			return nil, err
-		}
+		b.add(experiment, id, byTrace[id])
 	}
 	return b, nil
 }
 
-func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) error {
+func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) {
 	ordered := make([]*Span, 0, len(spans))
 	for _, sp := range spans {
 		ordered = append(ordered, sp)
@@ -85,9 +83,7 @@ func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) er
 	row := summary{row: traceRow{id: traceID, experimentID: experiment, state: StateInProgress, spanWrites: 1, tags: map[string]string{}}}
 	for _, sp := range ordered {
 		facts := factsOf(sp)
-		if err := row.add(sp, facts); err != nil {
-			return err
-		}
+		row.add(sp, facts)
 		b.spans = append(b.spans, spanValues(sp, facts))
 	}
 	t := row.finish()
@@ -99,7 +95,6 @@ func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) er
 	if t.usage.tokens != nil || t.usage.cost != nil {
 		b.withUse[traceID] = true
 	}
-	return nil
 }
 
 const upsertTraceOfSpans = `ON CONFLICT (trace_id) DO UPDATE SET

@@ -90,7 +90,7 @@ type summary struct {
 	open     bool // a root has not ended
 }
 
-func (s *summary) add(sp *Span, f spanFacts) error {
+func (s *summary) add(sp *Span, f spanFacts) {
 	start := sp.StartNS / nanosPerMilli * microsPerMilli
 	if !s.started || start < s.row.requestTime.Int64 {
 		s.row.requestTime, s.started = sql.NullInt64{Int64: start, Valid: true}, true
@@ -101,10 +101,9 @@ func (s *summary) add(sp *Span, f spanFacts) error {
 			s.row.endedAt = sql.NullInt64{Int64: end, Valid: true}
 		}
 	}
-	if f.session != "" && !s.row.session.Valid {
-		if utf8.RuneCountInString(f.session) > maxSession {
-			return invalid("'Session ID' exceeds the maximum length of %d characters", maxSession)
-		}
+	// What is too long for a session is none. It stays in the span, and a part of
+	// it could be the name of another session.
+	if f.session != "" && !s.row.session.Valid && utf8.RuneCountInString(f.session) <= maxSession {
 		s.row.session = null(CleanText(f.session))
 	}
 	if s.user == "" {
@@ -117,7 +116,6 @@ func (s *summary) add(sp *Span, f spanFacts) error {
 	if sp.ParentID == "" {
 		s.root(sp, f)
 	}
-	return nil
 }
 
 // root takes what only a root span says. A root that has not ended leaves the
