@@ -1,9 +1,12 @@
 package mlflowapi
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -32,7 +35,8 @@ func (a *api) putArtifact(w http.ResponseWriter, req *http.Request) {
 		a.fail(w, req, err)
 		return
 	}
-	body, err := readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody))
+	body, done, err := a.readExport(w, req) // the file takes turns with OTLP's exports
+	defer done()
 	if err != nil {
 		a.fail(w, req, err)
 		return
@@ -92,9 +96,36 @@ func (o *orderedAttributes) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// boundedSpans is read one by one and no further than the bound: a span takes a
+// hundred times the memory of the three bytes "{}," that can ask for it.
+type boundedSpans []fileSpan
+
+func (s *boundedSpans) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	switch first, err := dec.Token(); {
+	case err != nil:
+		return err
+	case first == nil:
+		return nil // null
+	case first != json.Delim('['):
+		return errors.New("spans must be a list")
+	}
+	for dec.More() {
+		if len(*s) == otlp.MaxSpans {
+			return fmt.Errorf("more than %d spans", otlp.MaxSpans)
+		}
+		var f fileSpan
+		if err := dec.Decode(&f); err != nil {
+			return err
+		}
+		*s = append(*s, f)
+	}
+	return nil
+}
+
 func spansOfFile(body []byte, trace string) ([]tracestore.Span, error) {
 	var file struct {
-		Spans []fileSpan `json:"spans"`
+		Spans boundedSpans `json:"spans"`
 	}
 	if err := json.Unmarshal(body, &file); err != nil {
 		return nil, errs.Wrap(err, errs.Invalid, "The file of spans is not valid: %v", err)

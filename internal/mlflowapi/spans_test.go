@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi"
+	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi/otlp"
 )
 
 func packed(t *testing.T, pack func(io.Writer) io.WriteCloser, body []byte) string {
@@ -78,6 +79,21 @@ func TestExport(t *testing.T) {
 		`{"key":"mlflow.traceRequestId","value":{"string_value":"` + traceID + `"}}],"status":{"code":"STATUS_CODE_UNSET"}}]`
 	if !strings.Contains(rec.Body.String(), want) {
 		t.Errorf("got  %s\nwant %s", rec.Body, want)
+	}
+}
+
+// TestSpansFileIsBounded: a file of spans may have no more of them than an export.
+func TestSpansFileIsBounded(t *testing.T) {
+	h := server(t)
+	const path = "/api/2.0/mlflow-artifacts/artifacts/0/traces/" + traceID + "/artifacts/traces.json"
+	for name, file := range map[string]string{
+		"too many spans": `{"spans":[` + strings.Repeat("{},", otlp.MaxSpans) + `{}]}`,
+		"no list":        `{"spans":{}}`,
+		"cut":            `{"spans":[{}`,
+	} {
+		if rec := call(t, h, "PUT", path, file); rec.Code != 400 || !strings.Contains(rec.Body.String(), "file of spans") {
+			t.Errorf("%s: %d %.200s", name, rec.Code, rec.Body)
+		}
 	}
 }
 

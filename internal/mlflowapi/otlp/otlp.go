@@ -23,9 +23,11 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
 
-// The bounds of one request. They are far above what instrumentation sends.
+// MaxSpans is how many spans one request may have, or one file of spans.
+const MaxSpans = 50_000
+
+// The other bounds of one request. They are far above what instrumentation sends.
 const (
-	maxSpans      = 50_000
 	maxAttributes = 2_000 // of a span, an event or a link; the rest is dropped
 	maxEvents     = 2_000 // of a span; also links
 	maxDepth      = 100   // of an attribute's value
@@ -79,8 +81,8 @@ func convert(traces ptrace.Traces) (Batch, error) {
 		return Batch{}, ErrNoSpans
 	}
 	count := traces.SpanCount()
-	if count > maxSpans {
-		return Batch{}, fmt.Errorf("%w: more than %d spans in one request", ErrFormat, maxSpans)
+	if count > MaxSpans {
+		return Batch{}, fmt.Errorf("%w: more than %d spans in one request", ErrFormat, MaxSpans)
 	}
 	b := Batch{Spans: make([]tracestore.Span, 0, count)}
 	for _, rs := range traces.ResourceSpans().All() {
