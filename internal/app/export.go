@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,12 @@ func (p *program) exportCommand() *cobra.Command {
 				return err
 			}
 			if q.Until, err = parseDay("until", until); err != nil {
+				return err
+			}
+			if err := oneOf("kind", q.Kind, feedback.KindFeedback, feedback.KindExpectation); err != nil {
+				return err
+			}
+			if err := oneOf("delivery", q.Delivery, feedback.Delivered, feedback.WaitingForTrace, feedback.WaitingForMLflow, feedback.Failed); err != nil {
 				return err
 			}
 			return p.exportFeedback(cmd.Context(), format, q)
@@ -63,6 +70,14 @@ func parseDay(flag, text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, usagef("--%s %q is not a time such as 2026-11-27 or 2026-11-27T14:00:00Z", flag, text)
+}
+
+// oneOf refuses a word that would silently find nothing.
+func oneOf(flag, word string, allowed ...string) error {
+	if word == "" || slices.Contains(allowed, word) {
+		return nil
+	}
+	return usagef("--%s %q is not one of %s", flag, word, strings.Join(allowed, ", "))
 }
 
 func (p *program) exportFeedback(ctx context.Context, format string, q feedback.Query) error {

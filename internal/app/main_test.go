@@ -56,6 +56,7 @@ func TestWhatDoesNotStart(t *testing.T) {
 		{"export of nothing we have", []string{"export", "everything", "--data", dir}, nil, 2, `thumbprint: unknown word "everything"; there is export feedback; see --help`},
 		{"export in another format", []string{"export", "feedback", "--format", "xlsx", "--data", dir}, nil, 2, `thumbprint: The format is csv or jsonl, not "xlsx"; see --help`},
 		{"export since nobody knows when", []string{"export", "feedback", "--since", "yesterday", "--data", dir}, nil, 2, `thumbprint: --since "yesterday" is not a time such as 2026-11-27 or 2026-11-27T14:00:00Z; see --help`},
+		{"export of a delivery there is not", []string{"export", "feedback", "--delivery", "lost", "--data", dir}, nil, 2, `thumbprint: --delivery "lost" is not one of delivered, waiting_for_trace, waiting_for_mlflow, failed; see --help`},
 		{"token without a scope", []string{"token", "create", "x", "--data", dir}, nil, 2, "thumbprint: A token needs at least one scope of "},
 		{"token that is not there", []string{"token", "revoke", "x", "--data", dir}, nil, 1, `thumbprint: There is no token named "x" that is still good.`},
 	} {
