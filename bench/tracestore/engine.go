@@ -195,33 +195,3 @@ func fsyncTime(dir string) (float64, error) {
 	})
 	return t.p50, err
 }
-
-// seedMLflow puts n traces like ours into an MLflow server's own database.
-func seedMLflow(ctx context.Context, file string, n int) error {
-	db, closeDB, err := open(ctx, "sqlite:"+file)
-	if err != nil {
-		return err
-	}
-	defer closeDB()
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	for i := range n {
-		info := seedInfo(i)
-		if _, err := tx.ExecContext(ctx, `INSERT INTO trace_info (request_id, experiment_id, timestamp_ms, execution_time_ms, status, client_request_id,
-			request_preview, response_preview, session_id, trace_name) VALUES ($1, 0, $2, 900, 'OK', $3, $4, $5, $6, 'answer')`,
-			info.ID, info.RequestTime.UnixMilli(), info.ClientRequestID, info.RequestPreview, info.ResponsePreview, info.Metadata["mlflow.trace.session"]); err != nil {
-			return err
-		}
-		for table, pairs := range map[string]map[string]string{"trace_tags": info.Tags, "trace_request_metadata": info.Metadata} {
-			for k, v := range pairs {
-				if _, err := tx.ExecContext(ctx, "INSERT INTO "+table+" (request_id, key, value) VALUES ($1, $2, $3)", info.ID, k, v); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return tx.Commit()
-}

@@ -1,13 +1,14 @@
 // Command tracestore measures the embedded trace store as its users meet it: a
-// built thumbprint, asked over HTTP, with a given number of traces in it. In the
-// same run it measures, for comparison, the database engine alone writing the
-// same rows, and a real MLflow server asked the same things.
+// built thumbprint, asked over HTTP, with a given number of traces in it, on
+// SQLite and on PostgreSQL. In the same run it measures, for comparison, the
+// database engine alone writing the same rows, and a real MLflow server asked the
+// same things, with its default of four workers and with one.
 //
-//	go run ./bench/tracestore [--traces N] [--storage URL] [--mlflow URL [--mlflow-db FILE]]
+//	go run ./bench/tracestore [--traces N] [--postgres URL] [--python PATH [--mlflow-traces N]]
 //
 // The traces that are searched are put in directly; everything that is timed goes
 // through HTTP. One request is under way at a time unless a line says otherwise.
-// It prints one table and keeps nothing.
+// It prints a table for each engine and keeps nothing.
 package main
 
 import (
@@ -23,21 +24,24 @@ import (
 )
 
 type settings struct {
-	traces   int
-	storage  string
-	mlflow   string
-	mlflowDB string
-	patience time.Duration // for each timed line
+	traces       int
+	postgres     string
+	python       string
+	mlflowTraces int
+	patience     time.Duration // for each timed line
 }
 
 func main() {
 	var s settings
 	flag.IntVar(&s.traces, "traces", 100_000, "traces that are there before anything is timed")
-	flag.StringVar(&s.storage, "storage", "", "database URL, of an empty PostgreSQL database or schema; default: a new SQLite file")
-	flag.StringVar(&s.mlflow, "mlflow", "", "`URL` of a real MLflow server to ask the same")
-	flag.StringVar(&s.mlflowDB, "mlflow-db", "", "that server's SQLite `FILE`, to put as many traces into it")
+	flag.StringVar(&s.postgres, "postgres", "", "`URL` of a PostgreSQL server on which databases may be made: measures there too")
+	flag.StringVar(&s.python, "python", "", "`interpreter` that has mlflow (and psycopg2, for PostgreSQL): measures MLflow beside it")
+	flag.IntVar(&s.mlflowTraces, "mlflow-traces", 0, "traces that MLflow has; default: as many as ours")
 	flag.DurationVar(&s.patience, "for", 5*time.Second, "how long each timed line lasts at most")
 	flag.Parse()
+	if s.mlflowTraces == 0 {
+		s.mlflowTraces = s.traces
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, s); err != nil {
@@ -52,95 +56,125 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	if s.storage == "" {
-		s.storage = "sqlite:" + filepath.Join(dir, "thumbprint.db")
+	if err := compare(ctx, s, dir, "sqlite:"+filepath.Join(dir, "thumbprint.db"), "sqlite:"+filepath.Join(dir, "mlflow.db")); err != nil {
+		return fmt.Errorf("on SQLite: %w", err)
 	}
+	if s.postgres == "" {
+		return nil
+	}
+	ours, drop, err := newDatabase(ctx, s.postgres)
+	if err != nil {
+		return err
+	}
+	defer drop()
+	theirs, drop, err := newDatabase(ctx, s.postgres)
+	if err != nil {
+		return err
+	}
+	defer drop()
+	if err := compare(ctx, s, dir, ours, theirs); err != nil {
+		return fmt.Errorf("on PostgreSQL: %w", err)
+	}
+	return nil
+}
+
+// compare measures everything on one engine: in one database we are, in the other
+// MLflow is.
+func compare(ctx context.Context, s settings, dir, storage, mlflowStorage string) error {
 	say("putting %d traces into the store", s.traces)
-	seeded, err := seed(ctx, s.storage, s.traces)
+	seeded, err := seed(ctx, storage, s.traces)
 	if err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
-	ours, rows, err := measureOurs(ctx, s, dir)
+	ours, rows, err := measureOurs(ctx, s, dir, storage)
 	if err != nil {
 		return err
 	}
 	say("the engine alone")
-	alone, err := engineAlone(ctx, s.storage, dir, rows)
+	alone, err := engineAlone(ctx, storage, dir, rows)
 	if err != nil {
 		return fmt.Errorf("engine alone: %w", err)
 	}
-	var theirs *figures
-	if s.mlflow != "" {
-		say("MLflow at %s", s.mlflow)
-		if theirs, err = measureTheirs(ctx, s); err != nil {
+	var theirs [2]figures
+	if s.python != "" {
+		if theirs, err = measureTheirs(ctx, s, dir, mlflowStorage); err != nil {
 			return fmt.Errorf("MLflow: %w", err)
 		}
 	}
-	return report(s, seeded, ours, alone, theirs)
+	engine, _, _ := strings.Cut(storage, ":")
+	return report(s, engine, seeded, ours, alone, theirs)
 }
 
-func measureOurs(ctx context.Context, s settings, dir string) (*figures, *rowSet, error) {
-	server, err := startServer(ctx, dir, s.storage)
+func measureOurs(ctx context.Context, s settings, dir, storage string) (*figures, *rowSet, error) {
+	server, err := startServer(ctx, dir, storage)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer server.stop()
-	idle := memoryOf(server.pid())
-	f, err := measure(ctx, target{url: server.url, traces: s.traces, batches: 600, patience: s.patience, pid: server.pid()})
+	f, err := measure(ctx, target{url: server.url, traces: s.traces, batches: 600, patience: s.patience, group: server.group()})
 	if err != nil {
 		return nil, nil, err
 	}
-	f.idle = idle
-	rows, err := readRows(ctx, s.storage)
+	rows, err := readRows(ctx, storage)
 	return f, rows, err
 }
 
-func measureTheirs(ctx context.Context, s settings) (*figures, error) {
-	t := target{url: s.mlflow, batches: 8, patience: s.patience}
-	if s.mlflowDB != "" {
-		if err := seedMLflow(ctx, s.mlflowDB, s.traces); err != nil {
-			return nil, fmt.Errorf("seed: %w", err)
+// measureTheirs asks MLflow with its default of workers, then with one.
+func measureTheirs(ctx context.Context, s settings, dir, storage string) (out [2]figures, err error) {
+	for i, workers := range [...]int{0, 1} {
+		say("MLflow, %s", [...]string{"four workers", "one worker"}[i])
+		server, err := startMLflow(ctx, s.python, dir, storage, workers)
+		if err != nil {
+			return out, err
 		}
-		t.traces = s.traces
-	} else if err := seedOverHTTP(ctx, s.mlflow, 200); err != nil {
-		return nil, fmt.Errorf("seed: %w", err)
-	} else {
-		t.traces = 200
+		if i == 0 {
+			err = seedMLflow(ctx, storage, s.mlflowTraces)
+		}
+		if err == nil {
+			var f *figures
+			f, err = measure(ctx, target{url: server.url, traces: s.mlflowTraces, batches: 16, firstBatch: 1000 * i, patience: s.patience, group: server.group()})
+			if err == nil {
+				out[i] = *f
+			}
+		}
+		server.stop()
+		if err != nil {
+			return out, err
+		}
 	}
-	return measure(ctx, t)
+	return out, nil
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+" …\n", args...) }
 
-func report(s settings, seeded growth, ours *figures, alone engineFigures, theirs *figures) error {
-	engine, _, _ := strings.Cut(s.storage, ":")
+func report(s settings, engine string, seeded growth, ours *figures, alone engineFigures, theirs [2]figures) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%d traces on %s\tours\tengine alone\tMLflow (%d traces)\tours to MLflow\n", s.traces, engine, theirs.size())
-	row := func(name string, ours, alone, theirs float64, unit string) {
-		ratio := "-"
-		if theirs > 0 && ours > 0 {
-			ratio = fmt.Sprintf("%.2g", ours/theirs)
+	fmt.Fprintf(w, "\n%s, %d traces (MLflow %d)\tours\tengine alone\tMLflow, 4 workers\tMLflow, 1 worker\n", engine, s.traces, s.mlflowTraces)
+	row := func(name, unit string, values ...float64) {
+		fmt.Fprint(w, name)
+		for _, v := range append(values, 0, 0, 0)[:4] {
+			fmt.Fprint(w, "\t"+number(v, unit))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, number(ours, unit), number(alone, unit), number(theirs, unit), ratio)
+		fmt.Fprintln(w)
 	}
-	if theirs == nil {
-		theirs = &figures{}
+	each := func(name, unit string, alone float64, value func(*figures) float64) {
+		row(name, unit, value(ours), alone, value(&theirs[0]), value(&theirs[1]))
 	}
 	for i, name := range timedNames {
-		row(name+", p50", ours.timed[i].p50, 0, theirs.timed[i].p50, "ms")
-		row(name+", p99", ours.timed[i].p99, 0, theirs.timed[i].p99, "ms")
+		each(name+", p50", "ms", 0, func(f *figures) float64 { return f.timed[i].p50 })
+		each(name+", p99", "ms", 0, func(f *figures) float64 { return f.timed[i].p99 })
 	}
-	row("a write of 4 KiB and fsync, p50", 0, alone.fsync, 0, "ms")
-	row("assessments, 32 at a time", ours.assessRate, 0, theirs.assessRate, "/s")
-	row("spans in batches of 100, 1 at a time", ours.spanRate[0], alone.spanRate, theirs.spanRate[0], "/s")
-	row("spans in batches of 100, 8 at a time", ours.spanRate[1], alone.spanRate, theirs.spanRate[1], "/s")
-	row("  share of the engine alone, 1 and 8 at a time", 100*ours.spanRate[0]/alone.spanRate, 0, 0, "%")
-	row("", 100*ours.spanRate[1]/alone.spanRate, 0, 0, "%")
-	row("private memory, idle", ours.idle.private, 0, 0, "MiB")
-	row("private memory, greatest under load", ours.peak.private, 0, 0, "MiB")
-	row("RSS, greatest under load", ours.peak.rss, 0, 0, "MiB")
-	row("database, a trace of 2 spans", seeded.perTrace, 0, 0, "bytes")
-	row("putting a trace in, in process", seeded.rate, 0, 0, "/s")
+	row("a write of 4 KiB and fsync, p50", "ms", 0, alone.fsync)
+	each("assessments, 32 at a time", "/s", 0, func(f *figures) float64 { return f.assessRate })
+	for i, how := range [...]string{"1 at a time", "8 at a time"} {
+		each("spans in batches of 100, "+how, "/s", alone.spanRate, func(f *figures) float64 { return f.spanRate[i] })
+		row("  share of the engine alone", "%", 100*ours.spanRate[i]/alone.spanRate)
+	}
+	each("private memory, idle", "MiB", 0, func(f *figures) float64 { return f.idle.private })
+	each("private memory, greatest under load", "MiB", 0, func(f *figures) float64 { return f.peak.private })
+	each("RSS, greatest under load", "MiB", 0, func(f *figures) float64 { return f.peak.rss })
+	row("database, a trace of 2 spans", "bytes", seeded.perTrace)
+	row("putting a trace in, in process", "/s", seeded.rate)
 	return w.Flush()
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
-	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
 // began is when the first trace was asked; one follows each second.
@@ -86,19 +85,6 @@ func seedSpans(i int) []tracestore.Span {
 	child := span
 	child.ID, child.ParentID, child.Name = fmt.Sprintf("%016x", 2*i+2), span.ID, "model"
 	return []tracestore.Span{span, child}
-}
-
-// seedOverHTTP is for a server whose database is out of reach.
-func seedOverHTTP(ctx context.Context, url string, n int) error {
-	c, err := mlflow.New(mlflow.WithTrackingURI(url))
-	if err != nil {
-		return err
-	}
-	return inParallel(ctx, 8, n, func(ctx context.Context, i int) error {
-		_, err := c.StartTrace(ctx, &mlflow.TraceInfo{TraceID: traceID(i), ExperimentID: "0", ClientRequestID: requestID(i),
-			RequestTime: began.Add(time.Duration(i) * time.Second), ExecutionDuration: time.Second, State: mlflow.StateOK})
-		return err
-	})
 }
 
 // inParallel calls do for 0…n-1 from several goroutines; the first error ends it.

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// server is a thumbprint that was built and started for this run.
+// server is one that was started for this run, the leader of a process group.
 type server struct {
 	cmd *exec.Cmd
 	url string
@@ -29,17 +29,16 @@ func startServer(ctx context.Context, dir, storage string) (*server, error) {
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, binary, "serve", "--addr", "127.0.0.1:0", "--data", dir, "--storage", storage)
-	cmd.Env = append(os.Environ(), "THUMBPRINT_MLFLOW_TRACKING_URI=embedded", "THUMBPRINT_LOG_LEVEL=error")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	s := newServer(ctx, binary, "serve", "--addr", "127.0.0.1:0", "--data", dir, "--storage", storage)
+	s.cmd.Env = append(os.Environ(), "THUMBPRINT_MLFLOW_TRACKING_URI=embedded", "THUMBPRINT_LOG_LEVEL=error")
+	s.cmd.Stderr = os.Stderr
+	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{cmd: cmd}
 	lines := bufio.NewScanner(out)
 	for s.url == "" && lines.Scan() {
 		if url, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), "chat "); ok {
@@ -54,10 +53,17 @@ func startServer(ctx context.Context, dir, storage string) (*server, error) {
 	return s, nil
 }
 
-func (s *server) pid() int { return s.cmd.Process.Pid }
+func newServer(ctx context.Context, name string, args ...string) *server {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	return &server{cmd: cmd}
+}
+
+func (s *server) group() int { return s.cmd.Process.Pid }
 
 func (s *server) stop() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	_ = syscall.Kill(-s.group(), syscall.SIGTERM) // it may have ended by itself
 	_ = s.cmd.Wait()
 }
 
@@ -65,9 +71,22 @@ func (s *server) stop() {
 // kernel's cache, which rss counts and private does not.
 type memory struct{ private, rss float64 }
 
-// memoryOf reads a process's memory; zero where the system does not tell.
-func memoryOf(pid int) (m memory) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+// memoryOf adds up a process group; zero where the system does not tell.
+func memoryOf(group int) (sum memory) {
+	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is right
+	for _, dir := range processes {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			if g, err := syscall.Getpgid(pid); err == nil && g == group {
+				m := memoryOfProcess(dir)
+				sum = memory{private: sum.private + m.private, rss: sum.rss + m.rss}
+			}
+		}
+	}
+	return sum
+}
+
+func memoryOfProcess(dir string) (m memory) {
+	text, err := os.ReadFile(filepath.Join(dir, "smaps_rollup"))
 	if err != nil {
 		return m
 	}
@@ -98,14 +117,14 @@ type memoryWatch struct {
 	peak memory
 }
 
-func watchMemory(pid int) *memoryWatch {
+func watchMemory(group int) *memoryWatch {
 	w := &memoryWatch{end: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		tick := time.NewTicker(200 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			m := memoryOf(pid)
+			m := memoryOf(group)
 			w.peak = memory{private: max(w.peak.private, m.private), rss: max(w.peak.rss, m.rss)}
 			select {
 			case <-tick.C:
