@@ -29,14 +29,14 @@ func TestBackupAndRestore(t *testing.T) {
 		status, _, body := call(t, s, http.MethodPost, "/api/log_assessment", `{"trace_id": "`+id+`", "assessment_name": "user_feedback", "assessment_value": true}`)
 		return status, body
 	}
-	before := ask(s, "before the backup")
+	before := ask(s, "Before the backup")
 	if status, body := rate(s, before); status/100 != 2 {
 		t.Fatalf("%d %s", status, body)
 	}
 	if code, _, stderr := thumbprint(t, nil, "backup", "--data", dir, "--to", file); code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	after := ask(s, "after the backup")
+	after := ask(s, "After the backup")
 	stopNow(s)
 
 	restored := t.TempDir()
@@ -45,7 +45,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	s = startIn(t, restored, "")
 	_, _, chats := call(t, s, http.MethodGet, "/api/v1/conversations", "")
-	if !strings.Contains(chats, "before the backup") || strings.Contains(chats, "after the backup") {
+	if !strings.Contains(chats, "Before the backup") || strings.Contains(chats, "After the backup") {
 		t.Errorf("conversations: %s", chats)
 	}
 	_, _, votes := call(t, s, http.MethodGet, "/api/v1/feedback", "")
