@@ -107,6 +107,11 @@ describe("the trace page", () => {
 
   it("brings details into view on a phone, where they are below the tree", () =>
     withTrace("large", { viewport: { width: 320, height: 640 }, reducedMotion: "reduce" }, async (page) => {
+      expect(await spans(page).count()).toBe(500); // more are drawn when they are asked for, or gone to
+      await page.getByRole("button", { name: /^Show more/ }).waitFor();
+      await spans(page).first().focus();
+      await page.keyboard.press("End");
+      await until(() => spans(page).last().evaluate((item) => item === document.activeElement), true);
       expect(await spans(page).count()).toBe(1000);
       await span(page, /read_document_1 /).first().click();
       await until(() => details(page).evaluate((element) => element.getBoundingClientRect().top < innerHeight / 2), true);

@@ -1,5 +1,6 @@
 import { ChevronRight, CircleAlert } from "lucide-react";
 import { memo, useEffect, useMemo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { duration, useI18n } from "../i18n";
 import { ancestors, failures, hasFailed, visibleRows, type SpanForest, type SpanRow } from "./spans";
 
@@ -14,6 +15,9 @@ interface Props {
 /** Name, bar, duration; on a phone the bar is below the name. */
 const columns = "grid grid-cols-[minmax(0,1fr)_auto] gap-x-3 px-1.5 sm:grid-cols-[minmax(0,3fr)_minmax(0,2fr)_4rem]";
 
+/** How many rows are drawn before more are asked for, beyond the chosen one. */
+const step = 500;
+
 /** Deeper spans are not indented further, or there would be no room for names; their level is written. */
 const deepest = 6;
 
@@ -21,8 +25,10 @@ const deepest = 6;
 export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: Props) {
   const { t, language } = useI18n();
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const [asked, setAsked] = useState(step);
   const tree = useRef<HTMLUListElement>(null);
   const shown = useMemo(() => visibleRows(rows, closed), [rows, closed]);
+  const drawn = Math.max(asked, shown.findIndex(({ span }) => span.span_id === chosen) + step);
   const failed = useMemo(() => failures(rows), [rows]);
   const parents = useMemo(() => rows.filter((row) => row.hasChildren), [rows]);
 
@@ -43,7 +49,7 @@ export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: 
   };
   const choose = (id: string | undefined) => {
     if (!id) return;
-    onChoose(id);
+    flushSync(() => onChoose(id)); // its row may have to be drawn before it can have the focus
     tree.current?.querySelector<HTMLElement>(`[data-span="${CSS.escape(id)}"]`)?.focus();
   };
   const pick = (id: string) => {
@@ -55,8 +61,7 @@ export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: 
     if (!next) return;
     const above = ancestors(rows, next.span_id);
     setClosed(new Set([...closed].filter((id) => !above.includes(id))));
-    onChoose(next.span_id);
-    requestAnimationFrame(() => choose(next.span_id));
+    choose(next.span_id);
   };
   // Rows have no handlers of their own, so that of a thousand only those are drawn again that changed.
   const click = (event: React.MouseEvent) => {
@@ -116,10 +121,15 @@ export function SpanTree({ forest: { rows, whole }, chosen, onChoose, onPick }: 
         <Axis whole={whole} />
         {/* oxlint-disable-next-line jsx-a11y/click-events-have-key-events */}
         <ul ref={tree} role="tree" aria-label={t.spans} onClick={click} onKeyDown={press}>
-          {shown.map((row) => (
+          {shown.slice(0, drawn).map((row) => (
             <Row key={row.span.span_id} row={row} on={row.span.span_id === chosen} isClosed={closed.has(row.span.span_id)} />
           ))}
         </ul>
+        {shown.length > drawn && (
+          <button type="button" className={`${quietButton} px-1.5 py-2`} onClick={() => setAsked(drawn + 2 * step)}>
+            {t.loadMore} ({new Intl.NumberFormat(language).format(shown.length - drawn)})
+          </button>
+        )}
       </div>
     </>
   );

@@ -129,15 +129,14 @@ function RetrievedDocumentView({ document: { text, title, url, score, metadata }
   );
 }
 
+/** Longer texts are files and not messages; as Markdown they would hold up the page. */
+const longest = 50_000;
+
 /** Markdown; a long one is cut until all of it is asked for. */
 function Prose({ text }: { text: string }) {
   return (
     <Cut text={text} at={2000}>
-      {(shown) => (
-        <div className="prose text-sm">
-          <Markdown text={shown} />
-        </div>
-      )}
+      {(shown) => <div className="prose text-sm">{shown.length > longest ? <p className="whitespace-pre-wrap">{shown}</p> : <Markdown text={shown} />}</div>}
     </Cut>
   );
 }
