@@ -72,7 +72,7 @@ func simulate(ctx context.Context, g ground, seed uint64) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("seed %d: %w\nwhat happened last:\n%s\nagain: -sim.seed %d -test.count 20", seed, err, s.chaos.story(), seed)
+	return fmt.Errorf("seed %d: %w\nwhat happened last:\n%s\nagain, with GOMAXPROCS=1: -sim.seed %d -count 20", seed, err, s.chaos.story(), seed)
 }
 
 func (s *simulation) run() error {
