@@ -22,6 +22,8 @@ const (
 	TagTraceName     = "mlflow.traceName"
 	TagLinkedPrompts = "mlflow.linkedPrompts"
 	MetaSourceRun    = "mlflow.sourceRun"
+	MetaTokenUsage   = "mlflow.trace.tokenUsage" // kept as numbers, so that only equality can be asked
+	MetaCost         = "mlflow.trace.cost"       // the same
 	SpanContent      = "content"
 	spanAttributes   = "attributes."
 )
@@ -174,6 +176,9 @@ func checkTraceOp(c Clause) error {
 		}
 		return allow(c.Op, keyValueOps, "Invalid comparator '%s' not one of '%s") // MLflow forgets this quote
 	case Metadata:
+		if (c.Key == MetaTokenUsage || c.Key == MetaCost) && !slices.Contains([]Op{Ne, Eq, IsNull, IsNotNull}, c.Op) {
+			return invalid("Comparator '%s' is not supported for reserved metadata '%s'. Only '=', '!=', 'IS NULL', and 'IS NOT NULL' are supported.", c.Op, c.Key)
+		}
 		return allow(c.Op, keyValueOps, "Invalid comparator '%s' not one of '%s'")
 	case Span:
 		return checkSpan(c)

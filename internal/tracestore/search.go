@@ -325,13 +325,10 @@ func usageCondition(b *filter.Builder, c filter.Clause, text string, columns []s
 		}
 		equal = strings.Join(terms, " AND ")
 	}
-	switch c.Op {
-	case filter.Eq:
-		return "(" + equal + ")"
-	case filter.Ne:
+	if c.Op == filter.Ne {
 		return "(" + present + " AND NOT (" + equal + "))"
 	}
-	return "1 = 0" // MLflow knows no other comparison here either
+	return "(" + equal + ")" // the parser lets no other comparison through
 }
 
 func spanCondition(b *filter.Builder, c filter.Clause) string {

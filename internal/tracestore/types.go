@@ -3,6 +3,8 @@ package tracestore
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/thumbprint-ai/thumbprint/internal/filter"
 )
 
 // State is the state of a trace.
@@ -24,8 +26,8 @@ const (
 	TagArtifactLocation = "mlflow.artifactLocation"
 	MetaSession         = "mlflow.trace.session"
 	MetaUser            = "mlflow.trace.user"
-	MetaTokenUsage      = "mlflow.trace.tokenUsage"
-	MetaCost            = "mlflow.trace.cost"
+	MetaTokenUsage      = filter.MetaTokenUsage
+	MetaCost            = filter.MetaCost
 	MetaFinalized       = "mlflow.trace.infoFinalized"
 	MetaSizeStats       = "mlflow.trace.sizeStats"
 	MetaSourceRun       = "mlflow.sourceRun"
