@@ -9,7 +9,7 @@ import { duration, reasonName, useI18n, useT } from "../i18n";
 import { CopyButton } from "../markdown/Markdown";
 import { Button, IconButton } from "../ui/controls";
 import { OpenInMlflow } from "./OpenInMlflow";
-import { readable } from "./readable";
+import { readablePreview } from "./readable";
 import { SpanDetails } from "./SpanDetails";
 import { SpanTree } from "./SpanTree";
 import { spanForest } from "./spans";
@@ -213,7 +213,7 @@ function Preview({ name, text }: { name: string; text: string | undefined }) {
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div tabIndex={0} role="group" aria-label={name} className="max-h-80 overflow-y-auto text-sm">
-      <Shown value={readable(text)} />
+      <Shown value={readablePreview(text)} />
     </div>
   );
 }

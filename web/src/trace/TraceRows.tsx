@@ -3,6 +3,7 @@ import type { TraceRow } from "../api/types";
 import { linkTo, pathOf } from "../app/router";
 import { duration, useI18n } from "../i18n";
 import { OpenInMlflow } from "./OpenInMlflow";
+import { lineOf } from "./readable";
 
 interface Props {
   rows: TraceRow[];
@@ -48,10 +49,10 @@ function Row({ row, search }: { row: TraceRow; search: string }) {
         <span dir="auto" className="flex items-center gap-2 text-sm font-medium">
           {failed && <CircleAlert size={15} className="shrink-0 text-danger" aria-label={t.stateNames.ERROR} />}
           {row.state === "IN_PROGRESS" && <LoaderCircle size={15} className="shrink-0 text-warn" aria-label={t.stateNames.IN_PROGRESS} />}
-          <span className="truncate">{plain(row.request_preview) || row.name || row.trace_id}</span>
+          <span className="truncate">{lineOf(row.request_preview) || row.name || row.trace_id}</span>
         </span>
         <span dir="auto" className="mt-0.5 line-clamp-2 text-sm text-quiet wrap-anywhere md:line-clamp-1">
-          {plain(row.response_preview) || t.emptyAnswer}
+          {lineOf(row.response_preview) || t.emptyAnswer}
         </span>
         <Verdicts row={row} />
       </span>
@@ -83,25 +84,6 @@ function Verdicts({ row }: { row: TraceRow }) {
       ))}
     </span>
   );
-}
-
-/** A preview as words: of a message list or an answer in JSON, what was said last. */
-export function plain(preview: string | undefined): string {
-  if (!preview) return "";
-  if (!/^[[{"]/.test(preview)) return preview;
-  try {
-    return said(JSON.parse(preview)) ?? preview;
-  } catch {
-    return preview;
-  }
-}
-
-function said(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  if (Array.isArray(value)) return said(value.at(-1));
-  if (value === null || typeof value !== "object") return undefined;
-  const { messages, input, choices, message, content, text, output } = value as Record<string, unknown>;
-  return said(messages ?? input ?? choices ?? message ?? content ?? text ?? output);
 }
 
 function when(time: string, language: string): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readable } from "./readable";
+import { lineOf, readable } from "./readable";
 
 const message = (role: string, text: string, ...calls: { name: string; input: unknown }[]) => ({ role, text, calls });
 const call = { name: "get_weather", input: { city: "Paris" } };
@@ -60,5 +60,20 @@ describe("readable", () => {
     [{ message: { message: { message: null } } }, "json"],
   ])("%j is %s", (value, kind) => {
     expect(readable(value).kind).toBe(kind);
+  });
+});
+
+describe("lineOf", () => {
+  it.each([
+    [undefined, ""],
+    ["Hello", "Hello"],
+    ['"Hello"', "Hello"],
+    ["42", "42"],
+    ['{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes"}]}', "Yes"],
+    ['{"output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Yes"}]},{"type":"function_call","name":"f"}]}', "Yes"],
+    ['{"city":"Paris"}', '{"city":"Paris"}'],
+    ['{"messages":[{"role":"user","content":"cut of', '{"messages":[{"role":"user","content":"cut of'],
+  ])("of %j is %j", (preview, line) => {
+    expect(lineOf(preview)).toBe(line);
   });
 });

@@ -44,6 +44,24 @@ export function readable(recorded: unknown): Readable {
   return { kind: "json", value };
 }
 
+/** A preview of a trace: text, or JSON, of which also a lone string is meant; or JSON that was cut, which is text. */
+export function readablePreview(preview = ""): Readable {
+  try {
+    return readable(JSON.parse(preview));
+  } catch {
+    return readable(preview);
+  }
+}
+
+/** A preview in a line of words: of messages, what was said last; JSON as it is. */
+export function lineOf(preview = ""): string {
+  const shown = readablePreview(preview);
+  if (shown.kind === "text") return shown.text;
+  if (shown.kind !== "messages") return preview;
+  const said = shown.messages.findLast(({ text }) => text)?.text;
+  return said ?? (shown.messages.some(({ calls }) => calls.length > 0) ? preview : "");
+}
+
 /** JSON inside a string is what it says; other values are as they are. */
 export function decoded(value: unknown): unknown {
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
@@ -94,7 +112,7 @@ const langChainRoles: Record<string, string> = { human: "user", ai: "assistant",
 function messageOf(value: unknown): ChatMessage | undefined {
   if (!isFields(value)) return undefined;
   const { type, role, content, name } = value;
-  if (isFields(value.message)) return messageOf(value.message); // a choice, or a generation
+  if (isFields(value.message)) return messageOf({ role: "assistant", ...value.message }); // a choice, or a generation
   if (type === "function_call") return { role: "assistant", text: "", calls: [{ name: words(name), input: decoded(value.arguments) }] };
   if (type === "function_call_output") return { role: "tool", text: contentText(value.output), calls: [] };
   if (type === "reasoning") return { role: "reasoning", text: contentText(value.summary), calls: [] };

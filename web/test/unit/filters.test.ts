@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { askedFor, filtersOf, isNarrowed, withFilter } from "../../src/trace/filters";
-import { plain } from "../../src/trace/TraceRows";
+import { lineOf } from "../../src/trace/readable";
 import { pathOf, placeOf } from "../../src/app/router";
 
 test("filters travel in the address, and nothing else of it counts", () => {
@@ -32,5 +32,5 @@ test("a preview in JSON is shown as what was said", () => {
     ['{"cut', '{"cut'],
     [undefined, ""],
   ] as const)
-    expect(plain(preview)).toBe(words);
+    expect(lineOf(preview)).toBe(words);
 });
