@@ -36,5 +36,7 @@ func NewTransport() *http.Transport {
 		ExpectContinueTimeout: time.Second,
 		ReadBufferSize:        1 << 10, // per open stream
 		WriteBufferSize:       1 << 10, // of no use once the question is sent
+		// Go's default of 10 MB is room for a hundred endless heads to end us.
+		MaxResponseHeaderBytes: 256 << 10,
 	}
 }

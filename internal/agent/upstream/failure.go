@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/tidwall/gjson"
@@ -71,6 +72,15 @@ func reason(err error) string {
 		return ": it does not speak HTTPS"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return ": the connection timed out"
+	}
+	// net/http has no types for these.
+	switch text := err.Error(); {
+	case strings.Contains(text, "malformed HTTP"):
+		return ": it does not speak HTTP (is its URL right, http or https?)"
+	case strings.Contains(text, "malformed MIME header"):
+		return ": the head of its answer is broken"
+	case strings.Contains(text, "response headers exceeded"):
+		return ": the head of its answer is too long"
 	}
 	return ""
 }
