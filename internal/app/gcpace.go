@@ -10,8 +10,8 @@ import (
 // is little for a small server, which then collects all the time, and very much
 // for one that holds thousands of streams, each with its buffers.
 const (
-	gcHeadroom   = 48 << 20 // bytes the heap may grow by between two collections
-	gcMostOften  = 10       // percent: a large heap is not collected for less than that
+	gcHeadroom   = 32 << 20 // bytes the heap may grow by between two collections
+	gcMostOften  = 5        // percent: a large heap is not collected for less than that
 	gcLeastOften = 200      // percent: a small one stays small
 )
 
