@@ -133,12 +133,13 @@ function list({ state, faults, req, res }) {
   const params = new URL(req.url, "http://x").searchParams;
   const query = (params.get("q") ?? "").toLowerCase();
   const at = Number(params.get("cursor") ?? 0);
+  const limit = Number(params.get("limit") ?? 50);
   const all = [...state.conversations.values()]
     .map((conversation) => ({ ...conversation, excerpt: query && excerptOf(state, conversation.id, query) }))
     .filter(({ title, excerpt }) => title.toLowerCase().includes(query) || excerpt)
-    .toSorted((a, b) => b.updated_at.localeCompare(a.updated_at));
-  const items = all.slice(at, at + 50);
-  json(res, 200, { items, ...(at + 50 < all.length ? { next_cursor: String(at + 50) } : {}) });
+    .toSorted((a, b) => (a.updated_at < b.updated_at ? 1 : a.updated_at > b.updated_at ? -1 : 0));
+  const items = all.slice(at, at + limit);
+  json(res, 200, { items, ...(at + limit < all.length ? { next_cursor: String(at + limit) } : {}) });
 }
 
 function excerptOf(state, id, query) {

@@ -309,7 +309,7 @@ describe("history", () => {
 
   it("can be taken along as a whole", () =>
     withPage({}, async ({ page, mock }) => {
-      for (let n = 0; n < 60; n++) mock.state.conversations.set(`more-${n}`, { id: `more-${n}`, title: `More ${n}`, agent_id: "demo", created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z" });
+      for (let n = 0; n < 160; n++) mock.state.conversations.set(`more-${n}`, { id: `more-${n}`, title: `More ${n}`, agent_id: "demo", created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z" });
       const files: string[] = [];
       for (const name of ["Export all as JSON", "Export all as Markdown"]) {
         await page.getByRole("button", { name: "Settings" }).click();
@@ -319,9 +319,9 @@ describe("history", () => {
         await page.getByText("Collecting your conversations").waitFor({ state: "detached" });
       }
       const { conversations } = JSON.parse(files[0] ?? "") as { conversations: { id: string; messages: unknown[] }[] };
-      expect(conversations).toHaveLength(67);
+      expect(conversations).toHaveLength(167);
       expect(conversations.find(({ id }) => id === "conv-7")?.messages).toHaveLength(2);
-      expect(files[1]?.match(/^# /gm)).toHaveLength(67);
+      expect(files[1]?.match(/^# /gm)).toHaveLength(167);
     }));
 
   it("a conversation that is not there says so", () =>

@@ -8,7 +8,7 @@ export const api = {
   agents: () => json<Page<Agent>>(`${v1}/agents`).then((page) => page.items),
 
   conversations(query: string, cursor: string | undefined, signal?: AbortSignal) {
-    const params = new URLSearchParams({ limit: "50" });
+    const params = new URLSearchParams({ limit: "100" });
     if (query) params.set("q", query);
     if (cursor) params.set("cursor", cursor);
     return json<Page<Conversation>>(`${v1}/conversations?${params}`, { signal });

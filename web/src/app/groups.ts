@@ -33,3 +33,14 @@ function ageOf(time: Date, now: Date): Age {
 function midnight(time: Date): number {
   return new Date(time.getFullYear(), time.getMonth(), time.getDate()).getTime();
 }
+
+/** A line of the list: the name of an age, or a conversation and its place among those of its age. */
+export type Entry = { key: string; age: Age } & (object | { conversation: Conversation; position: number; size: number });
+
+/** The groups as lines, one under the other. */
+export function entriesOf(groups: readonly Group[]): Entry[] {
+  return groups.flatMap(({ age, items }) => [
+    { key: age, age },
+    ...items.map((conversation, at) => ({ key: conversation.id, age, conversation, position: at + 1, size: items.length })),
+  ]);
+}

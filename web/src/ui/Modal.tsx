@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useLayoutEffect, useRef, type ReactNode } from "react";
 
 interface Props {
   label: string;
@@ -21,10 +21,15 @@ const places = {
  */
 export function Modal({ label, onClose, place = "centre", role = "dialog", children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // As a layout's effect it is undone while the dialog is still in the page: closed later, it would give no focus back.
+  useLayoutEffect(() => {
     const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
+    // After a menu that opened it has given the focus back to its button, which then gets it back from here.
+    const opening = setTimeout(() => element?.showModal());
+    return () => {
+      clearTimeout(opening);
+      element?.close();
+    };
   }, []);
   return (
     // The click beside the card is a convenience; Esc and the buttons do the same.

@@ -1,0 +1,118 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { Ellipsis, Pencil } from "lucide-react";
+import { memo, useEffect, useRef, useState } from "react";
+import { api } from "../api/client";
+import { failureOf } from "../api/http";
+import type { Conversation } from "../api/types";
+import { useT } from "../i18n";
+import { Menu, MenuItem } from "../ui/menu";
+import { useApp } from "./context";
+import { ConversationItems } from "./ConversationMenu";
+import { linkTo, usePlace } from "./router";
+
+/** A conversation in the list: opened, renamed, or asked for its menu. */
+export const ConversationRow = memo(function ConversationRow({ conversation, query, onOpen }: { conversation: Conversation; query: string; onOpen?: () => void }) {
+  const t = useT();
+  const place = usePlace();
+  const { notices, sessions } = useApp();
+  const queries = useQueryClient();
+  const [renaming, setRenaming] = useState(false);
+  const current = place.page === "chat" && place.conversation === conversation.id;
+  const title = conversation.title || t.untitled;
+
+  const rename = async (changed: string) => {
+    setRenaming(false);
+    if (changed === "" || changed === conversation.title) return;
+    try {
+      await api.rename(conversation.id, changed);
+      sessions.known(conversation.id)?.rename(changed);
+    } catch (error) {
+      notices.fail(failureOf(error));
+    }
+    await queries.invalidateQueries({ queryKey: ["conversations"] });
+  };
+
+  if (renaming) return <Rename title={conversation.title} onDone={(changed) => void rename(changed)} />;
+  return (
+    <div className={`group relative flex items-center rounded-m ${current ? "bg-hover font-medium" : "hover:bg-hover"}`}>
+      <a
+        {...linkTo({ page: "chat", conversation: conversation.id }, { after: onOpen })}
+        aria-current={current ? "page" : undefined}
+        dir="auto"
+        className={`min-w-0 flex-1 truncate rounded-m py-1.5 ps-3.5 text-sm pointer-coarse:py-3 pointer-coarse:pe-12 ${current ? "pe-9" : "pe-3.5 group-focus-within:pe-9 group-hover:pe-9"}`}
+      >
+        <Marked text={title} query={query} />
+        <Excerpt conversation={conversation} query={query} />
+      </a>
+      <Menu
+        align="end"
+        trigger={
+          <button
+            type="button"
+            aria-label={t.optionsFor(title)}
+            className={`absolute end-1 grid size-7 place-items-center rounded-s text-quiet hover:text-ink pointer-coarse:size-11 ${current ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100"}`}
+          >
+            <Ellipsis size={16} />
+          </button>
+        }
+      >
+        {/* After the menu has given the focus back, or it would take it from the field. */}
+        <MenuItem icon={<Pencil size={15} />} onSelect={() => setTimeout(() => setRenaming(true))}>
+          {t.rename}
+        </MenuItem>
+        <ConversationItems conversation={conversation} onLeave={onOpen} />
+      </Menu>
+    </div>
+  );
+});
+
+/** Where a message has what was searched for, when the title has not. */
+function Excerpt({ conversation: { title, excerpt }, query }: { conversation: Conversation; query: string }) {
+  if (!excerpt || query === "" || title.toLocaleLowerCase().includes(query.toLocaleLowerCase())) return null;
+  return (
+    <span dir="auto" className="line-clamp-2 text-xs font-normal whitespace-normal text-quiet">
+      <Marked text={excerpt} query={query} />
+    </span>
+  );
+}
+
+/** A text with what was searched for marked in it. */
+function Marked({ text, query }: { text: string; query: string }) {
+  const at = query === "" ? -1 : text.toLocaleLowerCase().indexOf(query.toLocaleLowerCase());
+  if (at < 0) return text;
+  const end = at + query.length;
+  return (
+    <>
+      {text.slice(0, at)}
+      <mark>{text.slice(at, end)}</mark>
+      {text.slice(end)}
+    </>
+  );
+}
+
+function Rename({ title, onDone }: { title: string; onDone: (changed: string) => void }) {
+  const t = useT();
+  const [changed, setChanged] = useState(title);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.select(), []);
+  return (
+    <input
+      ref={field}
+      aria-label={t.conversationTitle}
+      dir="auto"
+      maxLength={200}
+      value={changed}
+      onChange={(event) => setChanged(event.target.value)}
+      onBlur={() => onDone(changed.trim())}
+      onKeyDown={(event) => {
+        if (event.nativeEvent.isComposing) return;
+        if (event.key === "Enter") event.currentTarget.blur();
+        if (event.key === "Escape") {
+          event.stopPropagation();
+          onDone(title);
+        }
+      }}
+      className="w-full rounded-m border border-accent bg-raised px-3 py-1.5 text-sm pointer-coarse:py-3 pointer-coarse:text-base"
+    />
+  );
+}

@@ -1,0 +1,229 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { answers, ask, settled, until, useBrowser, withPage, type Mock } from "./page";
+
+useBrowser();
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds wrong on the page as it is. It is put in by the debugger, so the page's policy stays in force. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const { axe: checker } = globalThis as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> } };
+    const found = await checker.run({ runOnly: tags, resultTypes: ["violations"], rules: { "target-size": { enabled: true } } });
+    return found.violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+  });
+}
+
+/** Every page and every dialog: where it is, and what to do until it is all there. */
+const places: Record<string, [path: string, act?: (page: Page, mock: Mock) => Promise<unknown>]> = {
+  empty: ["/", (page) => page.getByRole("list", { name: "Suggestions" }).waitFor()],
+  chat: ["/c/conv-1", (page) => page.locator(".code-keyword").first().waitFor()],
+  rating: [
+    "/c/conv-2",
+    async (page) => {
+      await page.getByRole("button", { name: "Bad response" }).click();
+      await page.getByRole("button", { name: "Inaccurate" }).click();
+    },
+  ],
+  menu: ["/c/conv-2", (page) => page.getByRole("button", { name: "Options for this conversation" }).click()],
+  help: ["/", (page) => page.keyboard.press("Control+/")],
+  trace: ["/trace/conv-4-a", (page) => page.getByRole("treeitem", { name: /get_weather/ }).click()],
+  missing: ["/c/none", (page) => page.getByText("does not exist").waitFor()],
+  shared: [
+    "/",
+    async (page, mock) => {
+      const share = (await (await fetch(`${mock.url}/api/v1/conversations/conv-1/share`, { method: "POST", body: "{}" })).json()) as { path: string };
+      await page.goto(mock.url + share.path);
+      await page.locator(".code-keyword").first().waitFor();
+    },
+  ],
+};
+
+describe("axe finds nothing on any page", () => {
+  const desktop = { viewport: { width: 1280, height: 800 } };
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+  it.each([
+    ["on a desktop, light", { ...desktop, colorScheme: "light" }],
+    ["on a desktop, dark", { ...desktop, colorScheme: "dark" }],
+    ["on a phone, light", { ...phone, colorScheme: "light" }],
+    ["on a phone, dark", { ...phone, colorScheme: "dark" }],
+  ] as const)("%s", (_name, options) =>
+    // Without motion nothing is measured half faded in.
+    withPage({ ...options, reducedMotion: "reduce" }, async ({ page, mock }) => {
+      const found: Record<string, string[]> = {};
+      for (const [name, [path, act]] of Object.entries(places)) {
+        await page.goto(mock.url + path);
+        await act?.(page, mock);
+        found[name] = await violations(page);
+      }
+      expect(found).toEqual(Object.fromEntries(Object.keys(places).map((name) => [name, []])));
+    }), 120_000);
+});
+
+interface AXNode {
+  ignored: boolean;
+  role?: { value: string };
+  name?: { value: string };
+  properties?: { name: string; value: { value: unknown } }[];
+}
+
+/** What Chromium tells a screen reader: each node's role, name and states. */
+async function tree(page: Page) {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = (await session.send("Accessibility.getFullAXTree")) as unknown as { nodes: AXNode[] };
+  await session.detach();
+  return nodes
+    .filter(({ ignored }) => !ignored)
+    .map(({ role, name, properties = [] }) => ({ role: role?.value, name: name?.value, ...Object.fromEntries(properties.map((property) => [property.name, property.value.value])) }) as Record<string, unknown>);
+}
+
+/** Collects what live regions say from now on. */
+async function listen(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const said: string[] = ((globalThis as unknown as { said: string[] }).said = []);
+    new MutationObserver((changes) => {
+      for (const { target, addedNodes } of changes) {
+        const element = target instanceof Element ? target : target.parentElement;
+        const regions = [element?.closest("[role=status], [role=alert]"), ...[...addedNodes].flatMap((node) => (node instanceof Element ? [...node.querySelectorAll("[role=alert]"), ...(node.matches("[role=alert]") ? [node] : [])] : []))];
+        for (const region of regions) {
+          const text = region?.textContent?.trim();
+          if (text && said.at(-1) !== text) said.push(text);
+        }
+      }
+    }).observe(document.body, { childList: true, characterData: true, subtree: true });
+  });
+  return () => page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
+}
+
+describe("a screen reader", () => {
+  it("finds landmarks, messages and thumbs by name and state", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page }) => {
+      await page.getByText("An answer about").waitFor();
+      const before = await tree(page);
+      const has = (nodes: Record<string, unknown>[], wanted: Record<string, unknown>) => expect(nodes).toContainEqual(expect.objectContaining(wanted));
+      has(before, { role: "navigation", name: "Conversations" });
+      has(before, { role: "main" });
+      has(before, { role: "log", live: "polite" });
+      has(before, { role: "article", name: "Your message" });
+      has(before, { role: "article", name: "Answer" });
+      has(before, { role: "textbox", name: "Message", multiline: true });
+      has(before, { role: "status", live: "polite" });
+      has(before, { role: "button", name: "Good response", pressed: "false" });
+      await page.getByRole("button", { name: "Good response" }).press("Enter");
+      await page.getByText("On the trace").waitFor();
+      await page.keyboard.press("Escape");
+      has(await tree(page), { role: "button", name: "Good response", pressed: "true" });
+      // Nothing that can be pressed is without a name.
+      const nameless = (await tree(page)).filter(({ role, name }) => ["button", "link", "textbox", "searchbox", "menuitem", "treeitem"].includes(String(role)) && !name);
+      expect(nameless).toEqual([]);
+    }));
+
+  it("hears when an answer begins and how it ends, and not each word of it", () =>
+    withPage({}, async ({ page }) => {
+      const said = await listen(page);
+      await ask(page, "Hello");
+      await settled(page);
+      await until(said, ["Generating…", "Answer complete"]);
+    }));
+
+  it("hears that an answer was stopped, and why one failed", () =>
+    withPage({ pace: 30 }, async ({ page }) => {
+      const said = await listen(page);
+      await ask(page, "Give me a slow answer");
+      await page.getByText("sentence 2").waitFor();
+      await page.keyboard.press("Escape");
+      await settled(page, "stopped");
+      await until(async () => (await said()).at(-1), "Answer stopped");
+      await ask(page, "Show what a failure looks like");
+      await settled(page, "failed");
+      await expect.poll(said).toContain("The answer failed");
+      expect((await said()).some((text) => text.includes("The agent stopped in the middle"))).toBe(true);
+    }));
+
+  it("hears that a vote was saved, kept for later, refused or taken back", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
+      await page.getByText("An answer about").waitFor();
+      const said = await listen(page);
+      const up = page.getByRole("button", { name: "Good response" });
+      await up.click();
+      await expect.poll(said).toContain("Rating saved");
+      await up.click();
+      await expect.poll(said).toContain("Rating removed");
+      await page.context().setOffline(true);
+      await up.click();
+      await expect.poll(said).toContain("Will be sent");
+      await page.context().setOffline(false);
+      await page.locator('[data-delivery="delivered"]').waitFor();
+      mock.faults.rate = 403;
+      await page.getByRole("button", { name: "Bad response" }).click();
+      await expect.poll(said).toContain("The rating was not saved");
+    }));
+});
+
+describe("the focus", () => {
+  it("is seen wherever Tab leads, in no dialog's shadow, on targets of 24 pixels", () =>
+    withPage({ path: "/c/conv-2", reducedMotion: "reduce" }, async ({ page }) => {
+      await page.getByText("An answer about").waitFor();
+      const problems: string[] = [];
+      const visited = new Set<string>();
+      for (let press = 0; press < 40; press++) {
+        await page.keyboard.press("Tab");
+        const at = await page.evaluate(() => {
+          const element = document.activeElement as HTMLElement;
+          if (element === document.body) return undefined;
+          const box = element.getBoundingClientRect();
+          const ring = [element, element.parentElement, element.parentElement?.parentElement].some((one) => {
+            if (!one) return false;
+            const { outlineStyle, outlineWidth } = getComputedStyle(one);
+            return outlineStyle !== "none" && Number.parseFloat(outlineWidth) >= 1;
+          });
+          const top = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 20));
+          return { name: element.getAttribute("aria-label") ?? element.textContent ?? element.id, ring, small: box.width < 24 || box.height < 24, hidden: !top || !(element.contains(top) || top.contains(element)) };
+        });
+        if (!at) continue;
+        visited.add(at.name);
+        for (const fault of ["small", "hidden"] as const) if (at[fault]) problems.push(`${at.name}: ${fault}`);
+        if (!at.ring) problems.push(`${at.name}: no ring`);
+      }
+      expect(problems).toEqual([]);
+      for (const name of ["Good response", "Bad response", "Regenerate", "Message"]) expect([...visited].some((one) => one.includes(name)), name).toBe(true);
+    }));
+
+  it.each([
+    ["the help sheet", "Settings", "Keyboard shortcuts"],
+    ["the shared links", "Settings", "Shared links"],
+    ["sharing", "Options for this conversation", "Share"],
+  ])("goes into %s, stays there, and comes back", (_name, opener, item) =>
+    withPage({ path: "/c/conv-2" }, async ({ page }) => {
+      await page.getByText("An answer about").waitFor();
+      const trigger = page.getByRole("button", { name: opener });
+      await trigger.press("Enter");
+      await page.getByRole("menuitem", { name: item }).press("Enter");
+      const dialog = page.getByRole("dialog");
+      await dialog.waitFor();
+      // After its last control the browser's own come, which the page sees as its body.
+      for (let press = 0; press < 8; press++) {
+        await page.keyboard.press("Tab");
+        await until(() => dialog.evaluate((element) => element.contains(document.activeElement) || document.activeElement === document.body), true);
+      }
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      await until(() => trigger.evaluate((element) => element === document.activeElement), true);
+    }));
+});
+
+describe("with reduced motion", () => {
+  it("nothing moves, also while an answer is written", () =>
+    withPage({ pace: 30, reducedMotion: "reduce" }, async ({ page }) => {
+      await ask(page, "Give me a slow answer");
+      await page.getByText("sentence 2").waitFor();
+      const moving = await page.evaluate(() => document.getAnimations().filter(({ effect }) => Number(effect?.getComputedTiming().duration) > 1 && effect?.getComputedTiming().iterations === Infinity).length);
+      expect(moving).toBe(0);
+      expect(await answers(page).last().getAttribute("data-status")).toBe("streaming");
+    }));
+});
