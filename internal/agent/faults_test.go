@@ -21,13 +21,24 @@ import (
 
 const token = "dapi0123456789abcdef"
 
-// dial returns a client for url with short limits, so that silence is found in
-// the time of a test.
+// dial returns a client for url with the usual limits on silence: on a busy
+// machine a short one would end what is not about silence.
 func dial(t *testing.T, url string) *responses.Client {
 	t.Helper()
+	return dialFor(t, url, 0)
+}
+
+// impatient returns a client with short limits, so that silence is found in the
+// time of a test.
+func impatient(t *testing.T, url string) *responses.Client {
+	t.Helper()
+	return dialFor(t, url, 200*time.Millisecond)
+}
+
+func dialFor(t *testing.T, url string, silence time.Duration) *responses.Client {
+	t.Helper()
 	c, err := responses.New(agent.Config{
-		URL: url, Auth: agent.BearerToken(token), MaxEvent: 64 << 10,
-		HeaderTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond,
+		URL: url, Auth: agent.BearerToken(token), MaxEvent: 64 << 10, HeaderTimeout: silence, IdleTimeout: silence,
 	}, agent.NewHTTPClient())
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +107,11 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := agenttest.New(t, agenttest.Always(tc.script...))
-			events, err := consume(context.Background(), dial(t, srv.URL))
+			c := dial(t, srv.URL)
+			if tc.code == agent.CodeTimeout {
+				c = impatient(t, srv.URL)
+			}
+			events, err := consume(context.Background(), c)
 			if len(events) != tc.events {
 				t.Errorf("%d events, want %d: %q", len(events), tc.events, events)
 			}
@@ -151,7 +166,7 @@ func TestUnreachable(t *testing.T) {
 		"http://" + addr + "/invocations?key=" + token: "at " + addr + " cannot be reached: the connection was refused.",
 		"http://agent.invalid/invocations":             "its name cannot be resolved",
 	} {
-		_, err := consume(context.Background(), dial(t, url))
+		_, err := consume(context.Background(), impatient(t, url))
 		var e *agent.Error
 		if !errors.As(err, &e) || e.Code != agent.CodeUnreachable && e.Code != agent.CodeTimeout {
 			t.Fatalf("%s: %v", url, err)
