@@ -90,7 +90,7 @@ func TestTracesAreListed(t *testing.T) {
 	if got := strings.Join(paged, ""); got != failed+reykjavik+hello {
 		t.Errorf("pages %v", paged)
 	}
-	if status, _, body := call(t, s, "GET", "/api/v1/traces/"+last["trace_id"].(string), ""); status != 200 || !strings.Contains(body, `"client_request_id":"`+hello+`"`) {
+	if status, _, body := call(t, s, "GET", "/api/v1/traces/"+last["trace_id"].(string), ""); status != 200 || !strings.Contains(body, `"client_request_id":"`+hello+`"`) || !strings.Contains(body, `"conversation_id":"`+session+`"`) {
 		t.Errorf("one trace: %d %s", status, body)
 	}
 	for _, id := range []string{"tr-00000000000000000000000000000000", "x", "trace:%2Fa.b%2F0"} {

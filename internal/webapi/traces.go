@@ -235,6 +235,9 @@ func (s *API) getTrace(ctx context.Context, in *traceInput) (*traceOutput, error
 	}
 	v := viewTrace(t)
 	v.ClientRequestID = t.Info.ClientRequestID
+	if l, err := s.Links.Get(ctx, v.ClientRequestID); err == nil && l.Actor == actor(ctx) {
+		v.ConversationID = l.ConversationID // only the caller's own can be opened
+	}
 	v.MLflowURL = s.TraceURL(t.Info.ExperimentID, in.ID)
 	return &traceOutput{v}, nil
 }

@@ -77,7 +77,13 @@ function Root({ app }: { app: App }) {
 }
 
 // A new binary may have renamed a part of the page that this old page still asks for.
-addEventListener("vite:preloadError", () => location.reload());
+// Once: what stays away is a part's own failure, and a reload without a network would lose what is typed.
+addEventListener("vite:preloadError", () => {
+  const before = Number(sessionStorage.getItem("reloaded"));
+  if (!navigator.onLine || Date.now() - before < 60_000) return;
+  sessionStorage.setItem("reloaded", String(Date.now()));
+  location.reload();
+});
 
 const root = document.getElementById("root");
 if (root) {

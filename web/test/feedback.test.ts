@@ -190,6 +190,10 @@ describe("rating in detail", () => {
       await details.getByRole("button", { name: "Clear Helpfulness" }).click();
       await until(() => kept().helpfulness, undefined);
       expect(await details.getByRole("radio", { name: "4" }).isChecked()).toBe(false);
+      // What is being typed when the form is left is an answer too.
+      await details.getByRole("textbox", { name: "What was missing" }).fill("A sound");
+      await page.keyboard.press("Escape");
+      await until(() => kept().what_was_missing, "A sound");
     }));
 });
 

@@ -43,10 +43,10 @@ export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?
       <MenuItem icon={<Link2 size={15} />} onSelect={() => setTimeout(() => (onLeave?.(), dialog.set({ kind: "links" })))}>
         {t.sharedLinks}
       </MenuItem>
-      <MenuItem icon={<FileText size={15} />} onSelect={() => void save.all("markdown")}>
+      <MenuItem icon={<FileText size={15} />} onSelect={() => (onLeave?.(), void save.all("markdown"))}>
         {t.exportAllMarkdown}
       </MenuItem>
-      <MenuItem icon={<FileJson size={15} />} onSelect={() => void save.all("json")}>
+      <MenuItem icon={<FileJson size={15} />} onSelect={() => (onLeave?.(), void save.all("json"))}>
         {t.exportAllJson}
       </MenuItem>
       <MenuItem icon={<Keyboard size={15} />} onSelect={() => setTimeout(onHelp)}>

@@ -42,7 +42,13 @@ export const here = (): Place => current.get();
 
 export function go(place: Place, how: "push" | "replace" = "push", from?: string): void {
   const path = pathOf(place);
-  if (path !== address()) history[how === "push" ? "pushState" : "replaceState"]({ from }, "", path);
+  if (path !== address()) {
+    try {
+      history[how === "push" ? "pushState" : "replaceState"]({ from }, "", path);
+    } catch {
+      // Browsers take only so many a second; the page is where it was asked to be all the same.
+    }
+  }
   current.set(place);
 }
 

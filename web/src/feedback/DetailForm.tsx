@@ -1,4 +1,4 @@
-import { useId } from "react";
+import { useId, useState } from "react";
 import type { Dimension, Feedback, FeedbackValue } from "../api/types";
 import { useApp } from "../app/context";
 import { useObservable } from "../app/observable";
@@ -101,10 +101,10 @@ function Field({ dimension, name, value, onAnswer }: FieldProps) {
     case "number": {
       const steps = stepsOf(dimension);
       if (steps) return <Choices name={name} options={steps.map((step) => ({ value: step, text: String(step) }))} value={value} onAnswer={onAnswer} />;
-      return <Typed key={String(value)} name={name} dimension={dimension} value={value} onAnswer={onAnswer} />;
+      return <Typed name={name} dimension={dimension} value={value} onAnswer={onAnswer} />;
     }
     case "text":
-      return <Typed key={String(value)} name={name} dimension={dimension} value={value} onAnswer={onAnswer} />;
+      return <Typed name={name} dimension={dimension} value={value} onAnswer={onAnswer} />;
   }
 }
 
@@ -140,14 +140,26 @@ function Choices({ name, options, value, onAnswer }: ChoicesProps) {
   );
 }
 
-/** Text or a number; saved when the field is left. */
+/** Saves what is being typed: a field that is taken away is not left. For whatever closes a popover with such fields. */
+export function leaveField(): void {
+  if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+}
+
+/** Text or a number; saved when the field is left, unless it is none the server would take: then Enter says why. */
 function Typed({ name, dimension, value, onAnswer }: FieldProps) {
   const numeric = dimension.type === "number";
   const before = value === undefined ? "" : String(value);
+  const [typed, setTyped] = useState(before);
+  const [seen, setSeen] = useState(before);
+  if (before !== seen) {
+    // Answered elsewhere, or cleared.
+    setSeen(before);
+    setTyped(before);
+  }
   const save = (field: HTMLInputElement) => {
-    const typed = field.value.trim();
-    if (typed === before || !field.reportValidity()) return;
-    onAnswer(typed === "" ? undefined : numeric ? Number(typed) : typed);
+    const answer = typed.trim();
+    if (answer === before || !field.checkValidity()) return;
+    onAnswer(answer === "" ? undefined : numeric ? Number(answer) : answer);
   };
   return (
     <input
@@ -158,14 +170,15 @@ function Typed({ name, dimension, value, onAnswer }: FieldProps) {
       max={dimension.max}
       step={numeric ? (dimension.step ?? "any") : undefined}
       maxLength={1000}
-      defaultValue={before}
+      value={typed}
+      onChange={(event) => setTyped(event.target.value)}
       onBlur={(event) => save(event.currentTarget)}
       onKeyDown={(event) => {
         if (event.key !== "Enter" || event.nativeEvent.isComposing) return;
         event.preventDefault();
-        save(event.currentTarget);
+        if (event.currentTarget.reportValidity()) save(event.currentTarget);
       }}
-      className="min-h-9 w-full rounded-m border border-edge bg-paper px-3 text-sm pointer-coarse:text-base"
+      className="min-h-9 w-full rounded-m border border-edge bg-paper px-3 text-sm user-invalid:border-danger pointer-coarse:text-base"
     />
   );
 }

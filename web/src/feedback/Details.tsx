@@ -3,7 +3,7 @@ import { Popover } from "radix-ui";
 import type { Dimension, Feedback } from "../api/types";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
-import { DetailForm } from "./DetailForm";
+import { DetailForm, leaveField } from "./DetailForm";
 
 export const popoverLook =
   "pop z-30 max-h-(--radix-popover-content-available-height) w-[min(23rem,calc(100vw-1.5rem))] overflow-y-auto rounded-l border border-line bg-raised p-4 shadow-high";
@@ -26,7 +26,7 @@ export function Details(props: Props) {
         </IconButton>
       </Popover.Trigger>
       <Popover.Portal>
-        <Popover.Content aria-label={t.rateInDetail} side="top" align="start" sideOffset={8} collisionPadding={12} className={popoverLook}>
+        <Popover.Content aria-label={t.rateInDetail} side="top" align="start" sideOffset={8} collisionPadding={12} className={popoverLook} onEscapeKeyDown={leaveField} onPointerDownOutside={leaveField}>
           <h2 className="mb-3 font-semibold">{t.rateInDetail}</h2>
           <DetailForm {...props} />
         </Popover.Content>

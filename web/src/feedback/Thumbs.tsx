@@ -7,7 +7,7 @@ import type { Dimension, Feedback } from "../api/types";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
 import type { Ballot } from "./ballot";
-import { DetailForm } from "./DetailForm";
+import { DetailForm, leaveField } from "./DetailForm";
 import { popoverLook } from "./Details";
 import { DeliveryWords } from "./DeliveryWords";
 import { noVote, type VoteState } from "./machine";
@@ -144,6 +144,7 @@ function VotePopover({ ballot, dimension, side, byKeyboard, onClose, thumb, chil
           // The thumbs decide themselves what a press on them does to the popover.
           if (thumb.current?.parentElement?.contains(event.target as Node)) event.preventDefault();
         }}
+        onPointerDownOutside={leaveField}
         onEscapeKeyDown={() => thumb.current?.focus()}
         onCloseAutoFocus={(event) => event.preventDefault()}
       >

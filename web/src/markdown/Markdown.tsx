@@ -132,7 +132,8 @@ export async function copyText(text: string): Promise<void> {
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "sr-only";
-  document.body.append(area);
+  // Within a modal dialog: the rest of the page takes no focus while there is one.
+  (document.activeElement?.closest("dialog") ?? document.body).append(area);
   area.select();
   document.execCommand("copy");
   area.remove();

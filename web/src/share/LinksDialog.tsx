@@ -1,7 +1,7 @@
 import { Link2Off } from "lucide-react";
+import { useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
-import { useApp } from "../app/context";
 import { linkTo } from "../app/router";
 import { day, useI18n } from "../i18n";
 import { Button } from "../ui/controls";
@@ -11,16 +11,19 @@ import { useLinks, useLinksChanged } from "./links";
 /** All links the person has made, each of which can be revoked. */
 export function LinksDialog({ onClose }: { onClose: () => void }) {
   const { t, language } = useI18n();
-  const { notices } = useApp();
+  const [said, setSaid] = useState("");
+  const [problem, setProblem] = useState("");
   const links = useLinks();
   const changed = useLinksChanged();
   const all = links.data?.pages.flatMap((page) => page.items) ?? [];
   const revoke = async (conversation: string) => {
+    setSaid("");
+    setProblem("");
     try {
       await api.unshare(conversation);
-      notices.say(t.linkRevoked);
+      setSaid(t.linkRevoked);
     } catch (error) {
-      notices.fail(failureOf(error));
+      setProblem(failureOf(error).text || t.unreachable);
     }
     await changed();
   };
@@ -28,6 +31,15 @@ export function LinksDialog({ onClose }: { onClose: () => void }) {
     <Modal label={t.sharedLinks} onClose={onClose}>
       <h2 className="text-lg font-semibold">{t.sharedLinks}</h2>
       <p className="mt-1 text-sm text-quiet">{t.sharedLinksWhat}</p>
+      {/* In here: what is beside a modal dialog is out of reach. */}
+      <p role="status" className="mt-2 text-sm text-quiet empty:hidden">
+        {said}
+      </p>
+      {problem && (
+        <p role="alert" className="mt-2 rounded-s bg-danger-soft px-2.5 py-1.5 text-sm text-danger">
+          {problem}
+        </p>
+      )}
       {links.isError && (
         <p role="alert" className="mt-4 text-sm">
           {t.listFailed}

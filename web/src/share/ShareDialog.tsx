@@ -1,5 +1,5 @@
 import { Link2, Link2Off } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
 import { useApp } from "../app/context";
@@ -26,6 +26,13 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
   const shared = links.data?.pages.flatMap((page) => page.items).find((link) => link.conversation_id === conversation);
+
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = links;
+  const looking = links.isPending || (!shared && hasNextPage);
+  useEffect(() => {
+    // A link there is must be known before another one ends it.
+    if (!shared && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [shared, hasNextPage, isFetchingNextPage, fetchNextPage]);
 
   const act = async (change: () => Promise<string | undefined>) => {
     setBusy(true);
@@ -78,9 +85,9 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
       ) : (
         shared && <p className="mt-3 rounded-m bg-sunken px-3 py-2 text-sm">{t.sharedSince(day(language, shared.created_at))}</p>
       )}
-      {problem && (
+      {(problem || links.isError) && (
         <p role="alert" className="mt-3 rounded-s bg-danger-soft px-2.5 py-1.5 text-sm text-danger">
-          {problem}
+          {problem || t.listFailed}
         </p>
       )}
       <div className="mt-5 flex flex-wrap items-center justify-end gap-2">
@@ -92,7 +99,7 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
         )}
         <Button onClick={onClose}>{t.close}</Button>
         {!url && (
-          <Button look="primary" disabled={busy || links.isPending} onClick={() => void make()}>
+          <Button look="primary" disabled={busy || looking || links.isError} onClick={() => void make()}>
             <Link2 size={16} />
             {shared ? t.makeNewLink : t.makeLink}
           </Button>

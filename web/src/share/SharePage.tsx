@@ -31,7 +31,7 @@ export default function SharePage({ token }: { token: string }) {
       </header>
       <main className="mx-auto max-w-column px-4 pt-4 pb-16 sm:px-6">
         {shared.isPending && <p className="text-quiet">{t.loading}</p>}
-        {shared.isError && (
+        {shared.isError && (!data || gone(shared.error)) && (
           <div className="py-16 text-center">
             <h1 className="font-serif text-2xl">{gone(shared.error) ? t.linkGone : t.loadFailed}</h1>
             {gone(shared.error) ? (
@@ -43,7 +43,7 @@ export default function SharePage({ token }: { token: string }) {
             )}
           </div>
         )}
-        {data && (
+        {data && !(shared.isError && gone(shared.error)) && (
           <>
             <h1 dir="auto" className="font-serif text-3xl tracking-tight text-balance wrap-anywhere">
               {title}

@@ -19,8 +19,8 @@ export function TraceFilters({ search, onChange }: Props) {
   const experiments = useQuery({ queryKey: ["experiments"], queryFn: api.experiments, staleTime: 60_000 });
   const set = (name: FilterName) => (value: string) => onChange(withFilter(search, name, value));
   return (
-    <search className="mt-2 flex flex-wrap items-end gap-2">
-      <div className="flex min-h-9 min-w-52 flex-1 items-center gap-2 rounded-m border border-line bg-raised px-3 text-quiet focus-within:outline-2 focus-within:outline-accent pointer-coarse:min-h-11">
+    <search className="mt-2 grid grid-cols-2 items-end gap-2 sm:flex sm:flex-wrap">
+      <div className="col-span-2 flex min-h-9 min-w-52 flex-1 items-center gap-2 rounded-m border border-line bg-raised px-3 text-quiet focus-within:outline-2 focus-within:outline-accent pointer-coarse:min-h-11">
         <Search size={16} aria-hidden />
         <Text name={t.searchTraces} hideName value={filters.q} onChange={set("q")} />
       </div>
@@ -38,7 +38,7 @@ export function TraceFilters({ search, onChange }: Props) {
           {t.clearFilters}
         </Button>
       )}
-      <div id="more-filters" hidden={!more} className="grid w-full grid-cols-1 gap-2 not-[[hidden]]:grid sm:grid-cols-2 lg:grid-cols-3">
+      <div id="more-filters" hidden={!more} className="col-span-2 w-full grid-cols-1 gap-2 not-[[hidden]]:grid sm:grid-cols-2 lg:grid-cols-3">
         {more &&
           rareFilters.map((name) => (
             <label key={name} className="flex flex-col gap-1 text-xs text-quiet">
@@ -64,14 +64,15 @@ interface TextProps {
 function Text({ name, value = "", onChange, hideName = false, numeric = false }: TextProps) {
   const [typed, setTyped] = useState(value);
   const [before, setBefore] = useState(value);
+  const wanted = numeric ? typed.replaceAll(/\D/g, "") : typed.trim();
   if (value !== before) {
     // Changed from elsewhere: the back button, "Clear filters".
     setBefore(value);
-    if (value !== typed.trim()) setTyped(value);
+    if (value !== wanted) setTyped(value);
   }
   useEffect(() => {
-    if (typed.trim() === value) return;
-    const timer = setTimeout(() => onChange(numeric ? typed.replaceAll(/\D/g, "") : typed), 350);
+    if (wanted === value) return;
+    const timer = setTimeout(() => onChange(wanted), 350);
     return () => clearTimeout(timer);
   });
   return (
@@ -83,6 +84,7 @@ function Text({ name, value = "", onChange, hideName = false, numeric = false }:
       maxLength={250}
       value={typed}
       onChange={(event) => setTyped(event.target.value)}
+      onBlur={() => setTyped(wanted)}
       className="min-w-0 flex-1 bg-transparent text-sm text-ink outline-none pointer-coarse:text-base"
     />
   );
@@ -102,7 +104,7 @@ function Choice({ name, value = "", onChange, options }: ChoiceProps) {
       aria-label={name}
       value={value}
       onChange={(event) => onChange(event.target.value)}
-      className={`min-h-9 max-w-48 truncate rounded-m border border-line bg-raised px-2.5 text-sm hover:bg-hover pointer-coarse:min-h-11 pointer-coarse:text-base ${value ? "font-medium text-accent" : ""}`}
+      className={`min-h-9 truncate sm:max-w-48 rounded-m border border-line bg-raised px-2.5 text-sm hover:bg-hover pointer-coarse:min-h-11 pointer-coarse:text-base ${value ? "font-medium text-accent" : ""}`}
     >
       <option value="">{t.anyOf(name)}</option>
       {Object.entries(options).map(([key, words]) => (

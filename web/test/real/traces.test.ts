@@ -16,6 +16,14 @@ describe("the list of traces", () => {
       await page.getByText("There are no traces yet.").waitFor();
       await page.getByRole("searchbox", { name: /^Search text/ }).fill("no such words");
       await page.getByText("No traces match.").waitFor();
+      // What is no number is none, and the list does not ask for it again and again.
+      await page.getByRole("button", { name: "Clear filters" }).first().click();
+      await page.getByRole("button", { name: "More filters" }).click();
+      const slower = page.getByRole("textbox", { name: /ms long/ });
+      await slower.fill("25x0");
+      await until(() => new URL(page.url()).search, "?slower_than_ms=250");
+      await page.keyboard.press("Tab");
+      expect(await slower.inputValue()).toBe("250");
     }));
 
   it("shows new ones by itself, keeps its filters in the address, and is where a trace leads back to", () =>
