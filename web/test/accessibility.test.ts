@@ -33,6 +33,7 @@ const places: Record<string, [path: string, act?: (page: Page, mock: Mock) => Pr
   menu: ["/c/conv-2", (page) => page.getByRole("button", { name: "Options for this conversation" }).click()],
   help: ["/", (page) => page.keyboard.press("Control+/")],
   trace: ["/trace/conv-4-a", (page) => page.getByRole("treeitem", { name: /get_weather/ }).click()],
+  traces: ["/traces", (page) => page.locator("[data-trace]").first().waitFor()],
   missing: ["/c/none", (page) => page.getByText("does not exist").waitFor()],
   shared: [
     "/",

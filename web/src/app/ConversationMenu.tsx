@@ -35,8 +35,7 @@ export function ConversationItems({ conversation, onLeave }: Props) {
   };
   const share = () => {
     onLeave?.();
-    // After the menu has given the focus back.
-    setTimeout(() => dialog.set({ kind: "share", conversation: id, title }));
+    dialog.set({ kind: "share", conversation: id, title });
   };
 
   return (

@@ -56,8 +56,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
           </button>
         }
       >
-        {/* After the menu has given the focus back, or it would take it from the field. */}
-        <MenuItem icon={<Pencil size={15} />} onSelect={() => setTimeout(() => setRenaming(true))}>
+        <MenuItem icon={<Pencil size={15} />} onSelect={() => setRenaming(true)}>
           {t.rename}
         </MenuItem>
         <ConversationItems conversation={conversation} onLeave={onOpen} />

@@ -40,7 +40,7 @@ export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?
         options={Object.entries(languages).map(([value, { languageName }]) => ({ value, name: languageName }))}
       />
       <MenuLine />
-      <MenuItem icon={<Link2 size={15} />} onSelect={() => setTimeout(() => (onLeave?.(), dialog.set({ kind: "links" })))}>
+      <MenuItem icon={<Link2 size={15} />} onSelect={() => (onLeave?.(), dialog.set({ kind: "links" }))}>
         {t.sharedLinks}
       </MenuItem>
       <MenuItem icon={<FileText size={15} />} onSelect={() => (onLeave?.(), void save.all("markdown"))}>
@@ -49,7 +49,7 @@ export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?
       <MenuItem icon={<FileJson size={15} />} onSelect={() => (onLeave?.(), void save.all("json"))}>
         {t.exportAllJson}
       </MenuItem>
-      <MenuItem icon={<Keyboard size={15} />} onSelect={() => setTimeout(onHelp)}>
+      <MenuItem icon={<Keyboard size={15} />} onSelect={onHelp}>
         {t.shortcuts}
       </MenuItem>
     </Menu>

@@ -188,7 +188,7 @@ function ChatMenu({ chat }: { chat: Chat }) {
       }
     >
       {rateable && (
-        <MenuItem icon={<ThumbsUp size={15} />} onSelect={() => setTimeout(() => ratingWanted.set(chat.id))}>
+        <MenuItem icon={<ThumbsUp size={15} />} onSelect={() => ratingWanted.set(chat.id)}>
           {t.rateConversation}
         </MenuItem>
       )}

@@ -24,12 +24,8 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
   // As a layout's effect it is undone while the dialog is still in the page: closed later, it would give no focus back.
   useLayoutEffect(() => {
     const element = dialog.current;
-    // After a menu that opened it has given the focus back to its button, which then gets it back from here.
-    const opening = setTimeout(() => element?.showModal());
-    return () => {
-      clearTimeout(opening);
-      element?.close();
-    };
+    element?.showModal();
+    return () => element?.close();
   }, []);
   return (
     // The click beside the card is a convenience; Esc and the buttons do the same.

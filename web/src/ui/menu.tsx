@@ -1,6 +1,6 @@
 import { Check } from "lucide-react";
 import { DropdownMenu } from "radix-ui";
-import type { ReactNode } from "react";
+import { createContext, useCallback, useContext, useRef, type ReactNode } from "react";
 
 const row =
   "flex w-full select-none items-start gap-2 rounded-s px-2.5 py-1.5 text-start text-sm outline-none data-highlighted:bg-hover pointer-coarse:py-2.5";
@@ -13,8 +13,13 @@ interface MenuProps {
   children: ReactNode;
 }
 
+/** Takes what an item does, for when the menu has given the focus back: then a dialog gives it back too, and a field keeps it. */
+const Choose = createContext<(act: () => void) => void>((act) => act());
+
 /** A menu at its button. Not modal: the page behind stays scrollable. */
 export function Menu({ trigger, align = "start", side = "bottom", children }: MenuProps) {
+  const chosen = useRef<() => void>(undefined);
+  const choose = useCallback((act: () => void) => void (chosen.current = act), []);
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
@@ -23,10 +28,16 @@ export function Menu({ trigger, align = "start", side = "bottom", children }: Me
           align={align}
           side={side}
           sideOffset={6}
+          onCloseAutoFocus={() => {
+            const act = chosen.current;
+            chosen.current = undefined;
+            // The focus moves when this returns.
+            if (act) queueMicrotask(act);
+          }}
           collisionPadding={8}
           className="pop z-40 max-h-(--radix-dropdown-menu-content-available-height) w-max max-w-[min(22rem,calc(100vw-1rem))] min-w-44 overflow-y-auto rounded-m border border-line bg-raised p-1 shadow-high"
         >
-          {children}
+          <Choose value={choose}>{children}</Choose>
         </DropdownMenu.Content>
     </DropdownMenu.Root>
   );
@@ -40,8 +51,9 @@ interface ItemProps {
 }
 
 export function MenuItem({ icon, danger, onSelect, children }: ItemProps) {
+  const choose = useContext(Choose);
   return (
-    <DropdownMenu.Item className={`${row} ${danger ? "text-danger" : ""}`} onSelect={onSelect}>
+    <DropdownMenu.Item className={`${row} ${danger ? "text-danger" : ""}`} onSelect={() => choose(onSelect)}>
       {icon && <span className="mt-0.5">{icon}</span>}
       {children}
     </DropdownMenu.Item>
