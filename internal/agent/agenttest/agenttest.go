@@ -47,8 +47,7 @@ func New(t testing.TB, script func(Request) []Step) *Server {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			t.Errorf("agenttest: read request: %v", err)
-			return
+			return // the caller left while it sent: there is nobody to answer
 		}
 		req := Request{r.Method, r.URL.Path, r.Header.Clone(), body}
 		s.mu.Lock()
