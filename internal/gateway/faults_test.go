@@ -14,9 +14,39 @@ import (
 // refused, for every N, and leaves no conversation, message or link behind.
 func TestFailEveryStoreCallOfAQuestion(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
-		sqldbtest.FailEach(t, h.db, []string{"conversations", "messages", "links", "turns", "jobs"}, func(ctx context.Context) error {
-			_, err := h.svc.Begin(ctx, gateway.TurnRequest{Actor: "ann", AgentID: "ours", Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hello"`)}}})
+		sqldbtest.FailEach(t, h.db, written, func(ctx context.Context) error {
+			_, err := h.svc.Begin(ctx, hello)
 			return err
 		})
 	})
+}
+
+// written are the tables that turns write.
+var written = []string{"conversations", "messages", "links", "turns", "jobs"}
+
+var hello = gateway.TurnRequest{Actor: "ann", AgentID: "ours", Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hello"`)}}}
+
+// TestFailEveryStoreCallOfATurn: the same for what else is written of a turn; what
+// it was before is there to be tried again.
+func TestFailEveryStoreCallOfATurn(t *testing.T) {
+	for name, do := range map[string]func(ctx context.Context, h *house, turn *gateway.Turn) error{
+		"its end": func(_ context.Context, _ *house, turn *gateway.Turn) error { return turn.Keep() },
+		"its end, found after a crash": func(ctx context.Context, h *house, _ *gateway.Turn) error {
+			_, err := h.svc.Recover(ctx)
+			return err
+		},
+		"its conversation's deletion": func(ctx context.Context, h *house, turn *gateway.Turn) error {
+			return h.svc.DeleteConversation(ctx, "ann", turn.ConversationID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, h *house) {
+				turn, err := h.svc.Begin(t.Context(), hello)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sqldbtest.FailEach(t, h.db, written, func(ctx context.Context) error { return do(ctx, h, turn) })
+			})
+		})
+	}
 }

@@ -199,3 +199,16 @@ func TestNobodyMayNothing(t *testing.T) {
 		t.Errorf("FromContext = %+v", got)
 	}
 }
+
+// TestFailEveryStoreCall fails the N-th statement of what is done to tokens, for
+// every N: the caller hears of it, and no token is half made or half revoked.
+func TestFailEveryStoreCall(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		tokens := identity.NewTokens(db)
+		sqldbtest.FailEach(t, db, []string{"tokens"}, func(ctx context.Context) error {
+			_, err := tokens.Create(ctx, "ci", []identity.Scope{identity.ScopeTraces})
+			return err
+		})
+		sqldbtest.FailEach(t, db, []string{"tokens"}, func(ctx context.Context) error { return tokens.Revoke(ctx, "ci") })
+	})
+}
