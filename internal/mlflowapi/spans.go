@@ -18,9 +18,9 @@ import (
 
 const experimentHeader = "X-Mlflow-Experiment-Id"
 
-// Unpacked and decoded spans take many times their bytes, so large exports take
-// turns at it: together they cannot make much memory of little traffic. What
-// waits holds the bytes that it has sent.
+// Unpacked and decoded spans take many times their bytes, though no more than
+// otlp.MaxMessages allows, so large exports take turns at it: together they cannot
+// make much memory of little traffic. What waits holds the bytes that it has sent.
 const (
 	largeExport     = 1 << 20 // bytes unpacked; a batch of 100 spans has a tenth of it
 	maxLargeExports = 2

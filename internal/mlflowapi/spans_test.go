@@ -6,7 +6,9 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/json"
+	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -82,18 +84,53 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// TestSpansFileIsBounded: a file of spans may have no more of them than an export.
+const spansPath = "/api/2.0/mlflow-artifacts/artifacts/0/traces/" + traceID + "/artifacts/traces.json"
+
+// TestSpansFileIsBounded: a file of spans may have no more in it than an export.
 func TestSpansFileIsBounded(t *testing.T) {
 	h := server(t)
-	const path = "/api/2.0/mlflow-artifacts/artifacts/0/traces/" + traceID + "/artifacts/traces.json"
 	for name, file := range map[string]string{
-		"too many spans": `{"spans":[` + strings.Repeat("{},", otlp.MaxSpans) + `{}]}`,
-		"no list":        `{"spans":{}}`,
-		"cut":            `{"spans":[{}`,
+		"too many spans":      `{"spans":[` + strings.Repeat("{},", otlp.MaxSpans) + `{}]}`,
+		"too many events":     `{"spans":[{"events":[` + strings.Repeat("{},", otlp.MaxMessages) + `{},{}]}]}`,
+		"too many attributes": `{"spans":[{"attributes":{` + strings.Repeat(`"":1,`, otlp.MaxMessages) + `"":1,"":1}}]}`,
+		"no list":             `{"spans":{}}`,
+		"cut":                 `{"spans":[{}`,
 	} {
-		if rec := call(t, h, "PUT", path, file); rec.Code != 400 || !strings.Contains(rec.Body.String(), "file of spans") {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		rec := call(t, h, "PUT", spansPath, file)
+		runtime.ReadMemStats(&after)
+		if rec.Code != 400 || !strings.Contains(rec.Body.String(), "file of spans") {
 			t.Errorf("%s: %d %.200s", name, rec.Code, rec.Body)
 		}
+		// The body is read into a buffer that grows; "{}" would be a hundred bytes decoded.
+		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(8*len(file)+64<<20); used > most {
+			t.Errorf("%s: took %d bytes of memory, want at most %d", name, used, most)
+		}
+	}
+	var attributes []string
+	for i := range otlp.MaxAttributes + 10 {
+		attributes = append(attributes, fmt.Sprintf(`"k%04d":"1"`, i))
+	}
+	file := `{"spans":[{"span_id":"00000000000000f1","attributes":{` + strings.Join(attributes, ",") + `},` +
+		`"events":[` + strings.Repeat(`{"name":"e"},`, otlp.MaxEvents+9) + `{"name":"e"}],` +
+		`"links":[` + strings.Repeat(`{"trace_id":"`+traceID+`","span_id":"00000000000000f2"},`, otlp.MaxEvents+9) + `{}]}]}`
+	if rec := call(t, h, "PUT", spansPath, file); rec.Code != 200 {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	rec := call(t, h, "GET", spansPath, "")
+	var got struct {
+		Spans []struct {
+			Attributes    map[string]string
+			Events, Links []any
+		}
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || len(got.Spans) != 1 {
+		t.Fatalf("%v: %.200s", err, rec.Body)
+	}
+	// The trace's own id is one attribute more.
+	if sp := got.Spans[0]; len(sp.Attributes) != otlp.MaxAttributes+1 || len(sp.Events) != otlp.MaxEvents || len(sp.Links) != otlp.MaxEvents {
+		t.Errorf("%d attributes, %d events, %d links", len(sp.Attributes), len(sp.Events), len(sp.Links))
 	}
 }
 
@@ -102,17 +139,17 @@ func TestSpansFileIsBounded(t *testing.T) {
 func TestSpansFile(t *testing.T) {
 	h := server(t)
 	call(t, h, "POST", "/api/3.0/mlflow/traces", start)
-	const path = "/api/2.0/mlflow-artifacts/artifacts/0/traces/" + traceID + "/artifacts/traces.json"
 	file := `{"spans":[{"span_id":"hfXb3X4GXtI=","parent_span_id":null,"trace_id":"ASNFZ4mrze8BI0VniavN7w==","name":"agent","start_time_unix_nano":1795380133989518304,"end_time_unix_nano":1795380134014504814,` +
 		`"events":[{"name":"e","time_unix_nano":5,"attributes":{"n":1}}],"status":{"code":"STATUS_CODE_OK","message":""},` +
-		`"attributes":{"mlflow.spanInputs":"{\"q\": 1}","mlflow.spanType":"\"AGENT\"","mlflow.traceRequestId":"\"` + traceID + `\""},"links":[]}]}`
-	if rec := call(t, h, "GET", path, ""); rec.Code != 404 {
+		`"attributes":{"mlflow.spanInputs":"{\"q\": 1}","mlflow.spanType":"\"AGENT\"","mlflow.traceRequestId":"\"` + traceID + `\""},` +
+		`"links":[{"trace_id":"` + traceID + `","span_id":"00000000000000e1","attributes":null},{"trace_id":"` + traceID + `","span_id":"00000000000000e2","attributes":{"why":"retry"}}]}]}`
+	if rec := call(t, h, "GET", spansPath, ""); rec.Code != 404 {
 		t.Errorf("before: %d", rec.Code)
 	}
-	if rec := call(t, h, "PUT", path, file, "Content-Type", "text/plain"); rec.Code != 200 {
+	if rec := call(t, h, "PUT", spansPath, file, "Content-Type", "text/plain"); rec.Code != 200 {
 		t.Fatalf("put: %s", rec.Body)
 	}
-	rec := call(t, h, "GET", path, "")
+	rec := call(t, h, "GET", spansPath, "")
 	var got, want any
 	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -129,7 +166,14 @@ func TestSpansFile(t *testing.T) {
 	if rec := call(t, h, "GET", "/ajax-api/3.0/mlflow/get-trace-artifact?request_id="+traceID, ""); rec.Code != 200 || !strings.Contains(rec.Body.String(), `"agent"`) {
 		t.Errorf("for the web pages: %s", rec.Body)
 	}
-	if rec := call(t, h, "PUT", path, "not JSON", "Content-Type", "text/plain"); rec.Code != 400 {
+	odd := strings.NewReplacer("hfXb3X4GXtI=", "00000000000000F3", `"trace_id":"`+traceID+`"`, `"trace_id":"trace:/main.agents/`+strings.TrimPrefix(traceID, "tr-")+`"`, "00000000000000e2", "e2").Replace(file)
+	if rec := call(t, h, "PUT", spansPath, odd); rec.Code != 200 {
+		t.Errorf("ids in other forms: %d %s", rec.Code, rec.Body)
+	}
+	if rec := call(t, h, "GET", spansPath, ""); !strings.Contains(rec.Body.String(), `"span_id":"AAAAAAAAAPM="`) || strings.Count(rec.Body.String(), "00000000000000e1") != 2 || strings.Count(rec.Body.String(), `"retry"`) != 1 {
+		t.Errorf("ids in other forms: %s", rec.Body)
+	}
+	if rec := call(t, h, "PUT", spansPath, "not JSON", "Content-Type", "text/plain"); rec.Code != 400 {
 		t.Errorf("nonsense: %d", rec.Code)
 	}
 }

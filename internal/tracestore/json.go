@@ -136,7 +136,10 @@ const maxNesting = 200
 // too deep. Other texts are returned as they are. An invalid text becomes a
 // string.
 func CleanJSON(raw []byte) json.RawMessage {
-	if !json.Valid(raw) || Nesting(raw) > maxNesting {
+	if !json.Valid(raw) {
+		return AppendString(nil, string(raw))
+	}
+	if depth, _ := Extent(raw); depth > maxNesting {
 		return AppendString(nil, string(raw))
 	}
 	if !utf8.Valid(raw) {
@@ -176,9 +179,10 @@ func withoutNUL(v any) any {
 	return v
 }
 
-// Nesting returns how deep a valid JSON text is, without decoding it.
-func Nesting(raw []byte) int {
-	depth, deepest, inString := 0, 0, false
+// Extent returns how deep a valid JSON text is nested, and how many commas part
+// the elements of its lists and objects, without decoding it.
+func Extent(raw []byte) (depth, commas int) {
+	open, inString := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case inString && c == '\\':
@@ -186,12 +190,14 @@ func Nesting(raw []byte) int {
 		case c == '"':
 			inString = !inString
 		case inString:
+		case c == ',':
+			commas++
 		case c == '{' || c == '[':
-			depth++
-			deepest = max(deepest, depth)
+			open++
+			depth = max(depth, open)
 		case c == '}' || c == ']':
-			depth--
+			open--
 		}
 	}
-	return deepest
+	return depth, commas
 }

@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -21,16 +20,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
-)
-
-// MaxSpans is how many spans one request may have, or one file of spans.
-const MaxSpans = 50_000
-
-// The other bounds of one request. They are far above what instrumentation sends.
-const (
-	maxAttributes = 2_000 // of a span, an event or a link; the rest is dropped
-	maxEvents     = 2_000 // of a span; also links
-	maxDepth      = 100   // of an attribute's value
 )
 
 // Errors of a request as a whole.
@@ -49,7 +38,7 @@ type Batch struct {
 
 // DecodeProto reads a protobuf request.
 func DecodeProto(body []byte) (Batch, error) {
-	if err := checkDepth(body); err != nil {
+	if err := checkBounds(body); err != nil {
 		return Batch{}, err
 	}
 	var u ptrace.ProtoUnmarshaler
@@ -65,26 +54,21 @@ func DecodeJSON(body []byte) (Batch, error) {
 	if !json.Valid(body) {
 		return Batch{}, ErrFormat
 	}
-	if tracestore.Nesting(body) > 3*maxDepth {
+	if depth, _ := tracestore.Extent(body); depth > 3*maxDepth {
 		return Batch{}, errDeep
 	}
-	var u ptrace.JSONUnmarshaler
-	traces, err := u.UnmarshalTraces(body)
+	proto, err := fromJSON(body)
 	if err != nil {
-		return Batch{}, ErrFormat
+		return Batch{}, err
 	}
-	return convert(traces)
+	return DecodeProto(proto)
 }
 
 func convert(traces ptrace.Traces) (Batch, error) {
 	if traces.ResourceSpans().Len() == 0 {
 		return Batch{}, ErrNoSpans
 	}
-	count := traces.SpanCount()
-	if count > MaxSpans {
-		return Batch{}, fmt.Errorf("%w: more than %d spans in one request", ErrFormat, MaxSpans)
-	}
-	b := Batch{Spans: make([]tracestore.Span, 0, count)}
+	b := Batch{Spans: make([]tracestore.Span, 0, traces.SpanCount())}
 	for _, rs := range traces.ResourceSpans().All() {
 		resource := attributes(rs.Resource().Attributes())
 		for _, ss := range rs.ScopeSpans().All() {
@@ -122,13 +106,13 @@ func span(sp ptrace.Span, resource []tracestore.Attribute) tracestore.Span {
 		out.Status = tracestore.StatusError
 	}
 	for i, e := range sp.Events().All() {
-		if i >= maxEvents {
+		if i >= MaxEvents {
 			break
 		}
 		out.Events = append(out.Events, tracestore.Event{Name: e.Name(), TimeNS: nanos(e.Timestamp()), Attributes: attributes(e.Attributes())})
 	}
 	for i, l := range sp.Links().All() {
-		if i >= maxEvents {
+		if i >= MaxEvents {
 			break
 		}
 		linked := l.TraceID()
@@ -205,9 +189,9 @@ func spanID(id pcommon.SpanID) string { return hex.EncodeToString(id[:]) }
 func nanos(t pcommon.Timestamp) int64 { return int64(min(uint64(t), 1<<63-1)) }
 
 func attributes(m pcommon.Map) []tracestore.Attribute {
-	out := make([]tracestore.Attribute, 0, min(m.Len(), maxAttributes)+2)
+	out := make([]tracestore.Attribute, 0, min(m.Len(), MaxAttributes)+2)
 	for k, v := range m.All() {
-		if len(out) >= maxAttributes {
+		if len(out) >= MaxAttributes {
 			break
 		}
 		out = append(out, tracestore.Attribute{Key: tracestore.CleanText(k), Value: appendValue(nil, v)})
@@ -217,9 +201,9 @@ func attributes(m pcommon.Map) []tracestore.Attribute {
 
 // spanAttributes is attributes with JSON in strings opened.
 func spanAttributes(m pcommon.Map) []tracestore.Attribute {
-	out := make([]tracestore.Attribute, 0, min(m.Len(), maxAttributes)+2)
+	out := make([]tracestore.Attribute, 0, min(m.Len(), MaxAttributes)+2)
 	for k, v := range m.All() {
-		if len(out) >= maxAttributes {
+		if len(out) >= MaxAttributes {
 			break
 		}
 		var value json.RawMessage

@@ -1,9 +1,11 @@
 package otlp_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -148,6 +150,91 @@ func TestDepthCannotBeHidden(t *testing.T) {
 	} {
 		if _, err := otlp.DecodeProto(body); !errors.Is(err, otlp.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestBombs: two bytes of a request can ask for a hundred of memory, so what is too
+// much is refused before it is decoded.
+func TestBombs(t *testing.T) {
+	const many = otlp.MaxMessages + 1
+	field := func(number uint64, content []byte) []byte {
+		b := binary.AppendUvarint(binary.AppendUvarint(nil, number<<3|2), uint64(len(content)))
+		return append(b, content...)
+	}
+	empty := func(number uint64) []byte { return bytes.Repeat(field(number, nil), many) }
+	inSpan := func(content []byte) []byte { return field(1, field(2, field(2, content))) }
+	jsonSpans := func(content string) []byte {
+		return []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[` + content + `]}]}]}`)
+	}
+	list := func(name, item string) string {
+		return `{"` + name + `":[` + strings.Repeat(item+",", many) + item + `]}`
+	}
+	for name, tc := range map[string]struct {
+		decode func([]byte) (otlp.Batch, error)
+		body   []byte
+		want   string
+	}{
+		"spans":                          {otlp.DecodeProto, field(1, field(2, empty(2))), "more than 50000 spans"},
+		"spans of several scopes":        {otlp.DecodeProto, bytes.Repeat(field(1, field(2, field(2, nil))), otlp.MaxSpans+1), "more than 50000 spans"},
+		"events":                         {otlp.DecodeProto, inSpan(empty(11)), "more than 2000000 events"},
+		"links":                          {otlp.DecodeProto, inSpan(empty(13)), "more than 2000000 events"},
+		"attributes":                     {otlp.DecodeProto, inSpan(empty(9)), "more than 2000000 events"},
+		"values":                         {otlp.DecodeProto, inSpan(field(9, field(2, field(5, empty(1))))), "more than 2000000 events"},
+		"resources":                      {otlp.DecodeProto, empty(1), "more than 2000000 events"},
+		"names of entities":              {otlp.DecodeProto, field(1, field(1, field(3, empty(3)))), "more than 2000000 events"},
+		"JSON: spans":                    {otlp.DecodeJSON, jsonSpans(strings.Repeat("{},", many) + "{}"), "more than 50000 spans"},
+		"JSON: events":                   {otlp.DecodeJSON, jsonSpans(list("events", "{}")), "more than 2000000 events"},
+		"JSON: nulls":                    {otlp.DecodeJSON, jsonSpans(strings.Repeat("null,", many) + "null"), "Invalid OpenTelemetry format"},
+		"JSON: numbers":                  {otlp.DecodeJSON, jsonSpans(strings.Repeat("1,", many) + "1"), "Invalid OpenTelemetry format"},
+		"JSON: a text taken for a list":  {otlp.DecodeJSON, jsonSpans(`"` + strings.Repeat(",", many) + `"`), "Invalid OpenTelemetry format"},
+		"JSON: a text behind a mismatch": {otlp.DecodeJSON, jsonSpans(`{"name":true,"x":"` + strings.Repeat(",", many) + `"}`), "Invalid OpenTelemetry format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := tc.decode(tc.body)
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, otlp.ErrFormat) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want %s", err, tc.want)
+			}
+			most := uint64(1 << 20) // protobuf is only looked at
+			if strings.HasPrefix(name, "JSON") {
+				most += 12 * uint64(len(tc.body)) // it is turned into protobuf until it is too much
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > most {
+				t.Errorf("took %d bytes of memory, want at most %d for a request of %d", used, most, len(tc.body))
+			}
+		})
+	}
+}
+
+// TestDecodeJSONForms: what the encoding of protobuf in JSON allows.
+func TestDecodeJSONForms(t *testing.T) {
+	const body = `{"resource_spans": [{"scope_spans": [{"unknown": [{"x": [1]}], "spans": [{"kind": "SPAN_KIND_SERVER", "trace_id": "0123456789ABCDEF0123456789abcdef",
+		"spanId": "00000000000000f1", "parentSpanId": null, "name": null, "start_time_unix_nano": 1.5e18, "endTimeUnixNano": 1795377177695000002,
+		"status": {"code": "STATUS_CODE_ERROR"}, "events": [], "links": null, "attributes": [{"value": {"int_value": 7.0}, "key": "int"}, {"key": "min", "value": {"intValue": "-9223372036854775808"}},
+		{"key": "nan", "value": {"doubleValue": "NaN"}}, {"key": "bytes", "value": {"bytesValue": "AAH/"}}, {"key": "null", "value": null}, {"key": "lone \ud800", "value": {"stringValue": "😀"}}]}]}]}]}`
+	got, err := otlp.DecodeJSON([]byte(body))
+	want := otlp.Batch{Spans: []tracestore.Span{{
+		TraceID: "tr-0123456789abcdef0123456789abcdef", ID: "00000000000000f1", Status: tracestore.StatusError, StartNS: 15e17, EndNS: 1795377177695000002,
+		Attributes: []tracestore.Attribute{
+			attr("int", "7"), attr("min", "-9223372036854775808"), attr("nan", `"NaN"`), attr("bytes", `"AAH/"`), attr("null", "null"), attr("lone \uFFFD", `"😀"`),
+			attr("mlflow.traceRequestId", `"tr-0123456789abcdef0123456789abcdef"`),
+		},
+		Resource: []tracestore.Attribute{},
+	}}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	const span = `{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1", `
+	for _, field := range []string{
+		`"name": 1`, `"name": ["x"]`, `"traceId": "0123"`, `"traceId": 5`, `"startTimeUnixNano": -1`, `"startTimeUnixNano": "soon"`, `"startTimeUnixNano": true`, `"status": []`, `"status": {"code": "BAD"}`,
+		`"attributes": {}`, `"attributes": [1]`, `"attributes": [null]`, `"attributes": [{"key": "k", "value": "v"}]`, `"attributes": [{"value": {"intValue": 1.5}}]`,
+		`"attributes": [{"value": {"boolValue": "true"}}]`, `"attributes": [{"value": {"doubleValue": false}}]`, `"attributes": [{"value": {"bytesValue": "?"}}]`, `"attributes": [{"value": {"arrayValue": [1]}}]`,
+	} {
+		if b, err := otlp.DecodeJSON([]byte(span + field + "}]}]}]}")); !errors.Is(err, otlp.ErrFormat) {
+			t.Errorf("%s: %v, %v", field, b, err)
 		}
 	}
 }

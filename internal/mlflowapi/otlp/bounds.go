@@ -1,0 +1,108 @@
+package otlp
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// MaxSpans is how many spans one request may have, or one file of spans.
+const MaxSpans = 50_000
+
+// MaxMessages is how many spans, events, links, attributes and values one
+// request may have together. An empty one is two bytes of the request and a
+// hundred of our memory; 64 MiB of what instrumentation sends has fewer.
+const MaxMessages = 2_000_000
+
+// The other bounds of one request. They are far above what instrumentation sends.
+const (
+	MaxAttributes = 2_000 // of a span, an event or a link; the rest is dropped
+	MaxEvents     = 2_000 // of a span; also links
+	maxDepth      = 100   // of an attribute's value
+)
+
+var (
+	errDeep  = fmt.Errorf("%w: a value is nested deeper than %d levels", ErrFormat, maxDepth)
+	errSpans = fmt.Errorf("%w: more than %d spans in one request", ErrFormat, MaxSpans)
+	errMany  = fmt.Errorf("%w: more than %d events, links, attributes and values in one request", ErrFormat, MaxMessages)
+)
+
+// checkBounds refuses a request that would be too much once decoded, before it
+// is. The decoder bounds nothing: a few megabytes of nested lists would end the
+// process with a stack overflow, and 64 MiB of empty spans take gigabytes.
+//
+// What this cannot follow it refuses as well, though the decoder might take it:
+// a number it reads otherwise than the decoder would hide a value from it. No
+// encoder writes groups, overlong numbers or fields beyond protobuf's range.
+func checkBounds(body []byte) error {
+	return new(tally).add(exportRequest, body, 3*maxDepth+4)
+}
+
+// tally counts what a request holds.
+type tally struct{ spans, messages int }
+
+// maxField is the greatest field number that protobuf allows.
+const maxField = 1<<29 - 1
+
+func (t *tally) add(m *message, b []byte, left int) error {
+	if left == 0 {
+		return errDeep
+	}
+	for len(b) > 0 {
+		tag, n := binary.Uvarint(b)
+		if n <= 0 || tag>>3 > maxField {
+			return ErrFormat
+		}
+		b = b[n:]
+		switch tag & 7 {
+		case 0:
+			if _, n = binary.Uvarint(b); n <= 0 {
+				return ErrFormat
+			}
+		case 1:
+			n = 8
+		case 5:
+			n = 4
+		case 2:
+			size, k := binary.Uvarint(b)
+			if k <= 0 || size > uint64(len(b)-k) {
+				return ErrFormat
+			}
+			n = k + int(size)
+			if err := t.addField(m.byNumber(tag>>3), b[k:n], left-1); err != nil {
+				return err
+			}
+		default:
+			return ErrFormat
+		}
+		if n > len(b) {
+			return ErrFormat
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// addField counts what a field holds that has a length.
+func (t *tally) addField(f *field, content []byte, left int) error {
+	if f == nil || f.message == nil && f.kind != kindTexts {
+		return nil
+	}
+	if err := t.one(f.message); err != nil || f.message == nil {
+		return err
+	}
+	return t.add(f.message, content, left)
+}
+
+// one counts a message; m is nil for a text of a list.
+func (t *tally) one(m *message) error {
+	if t.messages++; t.messages > MaxMessages {
+		return errMany
+	}
+	if m == nil || !m.isSpan {
+		return nil
+	}
+	if t.spans++; t.spans > MaxSpans {
+		return errSpans
+	}
+	return nil
+}
