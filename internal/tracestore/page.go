@@ -53,7 +53,7 @@ func traceOrder(b *filter.Builder, orderBy []string, narrow bool) ([]sortTerm, e
 		terms = append(terms, sortTerm{expr: expr, desc: true})
 	}
 	if !byID {
-		terms = append(terms, sortTerm{expr: "t.trace_id", text: true})
+		terms = append(terms, sortTerm{expr: idOrder(b), text: true})
 	}
 	return terms, nil
 }
@@ -83,7 +83,16 @@ func sortExpr(b *filter.Builder, o filter.Order) (expr string, text, nullable bo
 	case "experiment_id":
 		return "t.experiment_id", false, false
 	}
-	return "t.trace_id", true, false
+	return idOrder(b), true, false
+}
+
+// idOrder orders ids by their bytes, whatever collation a PostgreSQL database has:
+// so are the results of several experiments put together.
+func idOrder(b *filter.Builder) string {
+	if b.Dialect() == filter.Postgres {
+		return `t.trace_id COLLATE "C"`
+	}
+	return "t.trace_id"
 }
 
 func sortColumns(order []sortTerm) string {

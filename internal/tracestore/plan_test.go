@@ -3,6 +3,7 @@ package tracestore
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,5 +60,21 @@ func TestSearchPlans(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestFirst: of the searches of a thousand experiments no more is kept than a page.
+func TestFirst(t *testing.T) {
+	row := func(id string, at int64) sortedRow {
+		return sortedRow{traceRow: traceRow{id: id, requestTime: sql.NullInt64{Int64: at, Valid: true}}, key: []any{at, id}}
+	}
+	order := []sortTerm{{expr: "t.request_time", desc: true}, {expr: "t.trace_id", text: true}}
+	all := []sortedRow{row("b", 1), row("c", 2), row("a", 2), row("d", 0)}
+	var got []string
+	for _, r := range first(3, all, order) {
+		got = append(got, r.id)
+	}
+	if !slices.Equal(got, []string{"a", "c", "b"}) || all[3].key != nil {
+		t.Errorf("%q, and behind them %+v", got, all[3])
 	}
 }

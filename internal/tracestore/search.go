@@ -110,21 +110,19 @@ type sortedRow struct {
 	key []any
 }
 
-// readPage runs the searches, which each ask for one row more than fits.
+// readPage runs the searches, which each ask for one row more than fits. No more
+// than that is kept of those before.
 func readPage(ctx context.Context, tx *sqldb.Tx, parts []traceSearch, size int) (TracePage, error) {
+	order := parts[0].order
 	var rows []sortedRow
-	for _, part := range parts {
+	for i, part := range parts {
 		found, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (sortedRow, error) { return scanSorted(r, len(part.order)) }, part.query, part.args...)
 		if err != nil {
 			return TracePage{}, searchError(err)
 		}
-		rows = append(rows, found...)
-	}
-	order := parts[0].order
-	if len(parts) > 1 {
-		slices.SortFunc(rows, func(a, b sortedRow) int {
-			return cmp.Or(direct(order[0].desc, cmp.Compare(a.requestTime.Int64, b.requestTime.Int64)), direct(order[1].desc, cmp.Compare(a.id, b.id)))
-		})
+		if rows = append(rows, found...); i > 0 {
+			rows = first(size+1, rows, order)
+		}
 	}
 	var page TracePage
 	var err error
@@ -140,6 +138,14 @@ func readPage(ctx context.Context, tx *sqldb.Tx, parts []traceSearch, size int) 
 	}
 	page.Traces, err = completeInfos(ctx, tx, infos)
 	return page, err
+}
+
+// first returns the first n of rows that are by time only.
+func first(n int, rows []sortedRow, order []sortTerm) []sortedRow {
+	slices.SortFunc(rows, func(a, b sortedRow) int {
+		return cmp.Or(direct(order[0].desc, cmp.Compare(a.requestTime.Int64, b.requestTime.Int64)), direct(order[1].desc, cmp.Compare(a.id, b.id)))
+	})
+	return slices.Delete(rows, min(n, len(rows)), len(rows)) // which lets go of what they hold
 }
 
 func direct(desc bool, order int) int {
@@ -168,6 +174,7 @@ func searchError(err error) error {
 	return fmt.Errorf("search traces: %w", err)
 }
 
+// experimentList returns each of the experiments once.
 func experimentList(ids []string) ([]int64, error) {
 	if len(ids) > 1000 {
 		return nil, invalid("A search takes at most 1000 experiments.")
@@ -180,7 +187,8 @@ func experimentList(ids []string) ([]int64, error) {
 		}
 		out[i] = n
 	}
-	return out, nil
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 func prefixed(prefix, columns string) string {

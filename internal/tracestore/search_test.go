@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
 
@@ -231,6 +232,7 @@ func TestPagesOfSeveralExperiments(t *testing.T) {
 		for _, name := range []string{"one", "two", "empty"} {
 			experiments = append(experiments, must[string](t)(s.CreateExperiment(t.Context(), name, "", nil)))
 		}
+		experiments = append(experiments, "0", "0"+experiments[1]) // who says one twice does not get its traces twice
 		want := ""
 		for i, name := range strings.Fields("a b c d e f g") { // two at a time begin together
 			tr := info("tr-"+name, "")
@@ -250,6 +252,31 @@ func TestPagesOfSeveralExperiments(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestIDsAreOrderedByBytes: also where the database sorts text otherwise, in pages
+// of one experiment and of several, which are put together here.
+func TestIDsAreOrderedByBytes(t *testing.T) {
+	s := tracestore.NewStore(sqldbtest.PostgresInEnglish(t))
+	other := must[string](t)(s.CreateExperiment(t.Context(), "other", "", nil))
+	for i, name := range []string{"b", "C", "a", "B"} {
+		tr := info("tr-"+name, "")
+		tr.ExperimentID, tr.RequestTime = []string{"0", other}[i%2], at
+		must[tracestore.TraceInfo](t)(s.StartTrace(t.Context(), tr))
+	}
+	for _, tc := range []struct {
+		experiments []string
+		want        string
+	}{{[]string{"0"}, "a b "}, {[]string{"0", other}, "B C a b "}} {
+		q, got := tracestore.TraceQuery{ExperimentIDs: tc.experiments, MaxResults: 1}, ""
+		for more := true; more && len(got) < 20; more = q.PageToken != "" {
+			page := must[tracestore.TracePage](t)(s.SearchTraces(t.Context(), q))
+			got, q.PageToken = got+names(page)+" ", page.NextToken
+		}
+		if got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.experiments, got, tc.want)
+		}
+	}
 }
 
 func TestSearchScope(t *testing.T) {

@@ -84,28 +84,49 @@ func Open(t testing.TB, url string) *sqldb.DB {
 // PostgresURL makes an empty schema and returns a url whose connections use it.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
-	dsn := cluster(t)
-	schema := "t_" + randomHex()
+	dsn, schema := cluster(t), "t_"+randomHex()
+	forTheTest(t, dsn, "CREATE SCHEMA "+schema, "DROP SCHEMA "+schema+" CASCADE")
+	return with(t, dsn, func(u *url.URL) {
+		q := u.Query()
+		q.Set("search_path", schema)
+		u.RawQuery = q.Encode()
+	})
+}
+
+// PostgresInEnglish opens an empty PostgreSQL database that sorts text as English
+// does ("a" before "B"), where that of Postgres sorts it as its cluster does.
+func PostgresInEnglish(t testing.TB) *sqldb.DB {
+	t.Helper()
+	dsn, name := cluster(t), "t_"+randomHex()
+	forTheTest(t, dsn, "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' ENCODING 'UTF8'", "DROP DATABASE "+name)
+	return Open(t, with(t, dsn, func(u *url.URL) { u.Path = "/" + name }))
+}
+
+// forTheTest runs a statement, and one that undoes it when the test ends.
+func forTheTest(t testing.TB, dsn, do, undo string) {
+	t.Helper()
 	admin, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatalf("open PostgreSQL: %v", err)
 	}
 	t.Cleanup(func() {
-		if _, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Errorf("drop schema: %v", err)
+		if _, err := admin.Exec(undo); err != nil {
+			t.Errorf("%s: %v", undo, err)
 		}
 		_ = admin.Close()
 	})
-	if _, err := admin.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatalf("create schema: %v", err)
+	if _, err := admin.Exec(do); err != nil {
+		t.Fatalf("%s: %v", do, err)
 	}
+}
+
+func with(t testing.TB, dsn string, change func(*url.URL)) string {
+	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatalf("THUMBPRINT_TEST_POSTGRES must be a postgres:// url: %v", err)
 	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
+	change(u)
 	return u.String()
 }
 
