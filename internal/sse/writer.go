@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,11 +28,15 @@ type Writer struct {
 	timeout time.Duration
 	begun   bool
 	err     error
-	buf     []byte // not yet sent
+	buf     []byte // not yet sent; nil when nothing is
 }
 
+// buffers are for whoever writes next: an open stream, silent nearly always, needs
+// none of its own.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, firstHeld); return &b }}
+
 const (
-	firstHeld = 256      // what Add makes room for at first
+	firstHeld = 512      // what Add makes room for at first
 	maxHeld   = 16 << 10 // how many bytes Add holds back at most
 )
 
@@ -46,17 +51,14 @@ func NewWriter(w http.ResponseWriter, writeTimeout time.Duration) *Writer {
 // Event writes an event that has data only. Data with line ends is written as
 // several data lines, as the standard has it; a client gets them back as LF.
 func (w *Writer) Event(data []byte) error {
-	w.buf = appendData(w.buf, data)
+	w.buf = appendData(w.held(), data)
 	return w.Flush()
 }
 
 // Add is Event for a caller that has more to say at once: the event goes out
 // with the next one that is not added, with Flush, or when enough are held back.
 func (w *Writer) Add(data []byte) error {
-	if w.buf == nil {
-		w.buf = make([]byte, 0, firstHeld)
-	}
-	w.buf = appendData(w.buf, data)
+	w.buf = appendData(w.held(), data)
 	if w.err != nil || len(w.buf) >= maxHeld {
 		return w.Flush()
 	}
@@ -66,7 +68,7 @@ func (w *Writer) Add(data []byte) error {
 // EventID is Event with the id that a client sends back as Last-Event-ID when
 // it reconnects.
 func (w *Writer) EventID(id int64, data []byte) error {
-	w.buf = append(w.buf, "id: "...)
+	w.buf = append(w.held(), "id: "...)
 	w.buf = strconv.AppendInt(w.buf, id, 10)
 	w.buf = append(w.buf, '\n')
 	w.buf = appendData(w.buf, data)
@@ -83,6 +85,7 @@ func (w *Writer) Write(e Event) error {
 	if strings.ContainsAny(e.ID, "\r\n\x00") {
 		return fmt.Errorf("write event: id %q has a line end or NUL", e.ID)
 	}
+	w.buf = w.held()
 	if e.Type != "" {
 		w.buf = append(w.buf, "event: "...)
 		w.buf = append(w.buf, e.Type...)
@@ -100,7 +103,7 @@ func (w *Writer) Write(e Event) error {
 // Comment writes a comment, which clients ignore: a sign of life for proxies
 // that end silent connections.
 func (w *Writer) Comment(text string) error {
-	w.buf = appendLines(w.buf, ": ", []byte(text))
+	w.buf = appendLines(w.held(), ": ", []byte(text))
 	w.buf = append(w.buf, '\n')
 	return w.Flush()
 }
@@ -129,14 +132,23 @@ func appendLines(b []byte, prefix string, text []byte) []byte {
 	}
 }
 
+// held is what is held back, or room for it.
+func (w *Writer) held() []byte {
+	if w.buf == nil {
+		return *buffers.Get().(*[]byte)
+	}
+	return w.buf
+}
+
 // Flush sends what is held back, as one write.
 func (w *Writer) Flush() error {
 	if w.err == nil && len(w.buf) > 0 {
 		w.err = w.send()
 	}
-	if w.buf = w.buf[:0]; cap(w.buf) > keepBuffer {
-		w.buf = nil
+	if b := w.buf[:0]; cap(b) > 0 && cap(b) <= keepBuffer {
+		buffers.Put(&b)
 	}
+	w.buf = nil
 	return w.err
 }
 
