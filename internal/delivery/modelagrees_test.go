@@ -233,7 +233,7 @@ func (p *pair) step() string {
 	case "clock":
 		p.skew[p.rng.IntN(2)] = time.Duration(p.rng.IntN(80)-40) * time.Minute
 	case "redate":
-		p.same(what, func(s stores, _ int) any { return answer(nil, s.jobs.Redate(ctx)) })
+		p.same(what, func(s stores, _ int) any { return answer(nil, s.jobs.Redate(ctx, 30*time.Second)) })
 	case "resolve":
 		id := fmt.Sprint("tr-", p.rng.IntN(3))
 		p.same(what, func(s stores, _ int) any {

@@ -224,12 +224,16 @@ func (q *modelQueue) NextDue(context.Context) (wait time.Duration, ok bool, _ er
 	return wait, ok, nil
 }
 
-func (q *modelQueue) Redate(ctx context.Context) error {
+func (q *modelQueue) Redate(ctx context.Context, d time.Duration) error {
 	return q.InTx(ctx, func(context.Context, *sqldb.Tx) error {
 		now := q.now()
 		for _, j := range slices.Clone(q.jobs.due) {
 			if j.notBefore > sqldb.Micros(now.Add(15*time.Minute)) {
-				q.update(j.kind, j.key, func(j *modelJob) { j.notBefore = sqldb.Micros(now) })
+				q.update(j.kind, j.key, func(j *modelJob) {
+					if j.notBefore = sqldb.Micros(now); j.verify == lookOnceMore && q.missing != redatedLook {
+						j.notBefore = sqldb.Micros(now.Add(d))
+					}
+				})
 			}
 		}
 		return nil

@@ -41,7 +41,7 @@ func TestFailEveryStoreCall(t *testing.T) {
 			return err
 		},
 		"redate": func(ctx context.Context, _ *sqldb.DB, s *outbox.Store, _ outbox.Job) error {
-			return s.WithClock(func() time.Time { return time.Now().Add(-24 * time.Hour) }).Redate(ctx)
+			return s.WithClock(func() time.Time { return time.Now().Add(-24 * time.Hour) }).Redate(ctx, time.Minute)
 		},
 		"settle: done": settle(outbox.Done()), "settle: failed": settle(outbox.Fail("no")), "settle: again": settle(outbox.Retry(time.Second, true, "x")),
 	} {

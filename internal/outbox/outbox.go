@@ -252,12 +252,15 @@ func (s *Store) release(ctx context.Context, tx *sqldb.Tx, j Job, o Outcome, ver
 }
 
 // Redate makes jobs due that are due later than any can be: the clock that said
-// so has since been set back.
-func (s *Store) Redate(ctx context.Context) error {
+// so has since been set back. A last look, of which nobody can tell when it was to
+// be, is due one lease, which is d, from now: what it is for may still be on its way.
+func (s *Store) Redate(ctx context.Context, d time.Duration) error {
 	now := s.now()
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE jobs SET not_before = $1 WHERE failed = FALSE AND not_before > $2`,
-			sqldb.Micros(now), sqldb.Micros(now.Add(maxAhead)))
+		_, err := tx.Exec(ctx, `
+			UPDATE jobs SET not_before = CASE WHEN verify = $1 THEN CAST($2 AS BIGINT) ELSE CAST($3 AS BIGINT) END
+			WHERE failed = FALSE AND not_before > $4`,
+			lookOnceMore, sqldb.Micros(now.Add(d)), sqldb.Micros(now), sqldb.Micros(now.Add(maxAhead)))
 		return err
 	})
 }

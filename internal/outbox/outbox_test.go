@@ -457,6 +457,33 @@ func TestAClockSetBackDelaysNothingForLong(t *testing.T) {
 	})
 }
 
+// TestAClockSetBackDoesNotHurryALastLook: what it looks for may still be on its way.
+func TestAClockSetBackDoesNotHurryALastLook(t *testing.T) {
+	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
+		enqueue(t, db, s, "a", time.Now())
+		ahead := s.WithClock(func() time.Time { return time.Now().Add(24 * time.Hour) })
+		jobs, err := ahead.Lease(t.Context(), 1, 30*time.Second, outbox.OldestFirst)
+		if err != nil || len(jobs) != 1 {
+			t.Fatal(jobs, err)
+		}
+		unsure := outbox.Done()
+		unsure.Unsure = true
+		if err := ahead.Settle(t.Context(), jobs[0], unsure, 30*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		seen := make(chan string, 1)
+		begin := time.Now()
+		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
+			seen <- j.Key
+			return outbox.Done()
+		})
+		receive(t, seen)
+		if waited := time.Since(begin); waited < 30*time.Second || waited > 2*time.Minute {
+			t.Errorf("looked at after %v, want a lease (30 s) and not much more", waited)
+		}
+	})
+}
+
 // TestALeaseDoesNotReadTheBacklog: looking for due jobs is a search in an index,
 // so that a backlog of a day costs no more than one of a minute.
 func TestALeaseDoesNotReadTheBacklog(t *testing.T) {

@@ -44,8 +44,9 @@ type Queue interface {
 	// NextDue returns how long it is until the earliest job is due; false when there
 	// is none.
 	NextDue(ctx context.Context) (wait time.Duration, ok bool, err error)
-	// Redate makes jobs due that are due later than any can be.
-	Redate(ctx context.Context) error
+	// Redate makes jobs due that are due later than any can be; a last look, which
+	// is one lease after a job was done, in d, the length of a lease.
+	Redate(ctx context.Context, d time.Duration) error
 	// Wake makes Woken ready: something may be due. It never blocks.
 	Wake()
 	Woken() <-chan struct{}
@@ -168,7 +169,7 @@ func takeAll(ctx context.Context, free chan struct{}) int {
 func (r *Runner) idle(ctx context.Context) {
 	if time.Since(r.redated) > redateEvery {
 		r.redated = time.Now()
-		if err := r.queue.Redate(ctx); err != nil && ctx.Err() == nil {
+		if err := r.queue.Redate(ctx, r.opts.Lease); err != nil && ctx.Err() == nil {
 			r.opts.Log.Error("cannot mend the dates of jobs", "err", err)
 		}
 	}
