@@ -175,11 +175,11 @@ func isDataLakeHeader(name string) bool { return name != "x-ms-encryption-scope"
 func (c *Client) store(ctx context.Context, r storageRequest) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url.String(), bytes.NewReader(r.body))
 	if err != nil {
-		return nil, errors.New("the signed address cannot be used")
+		return nil, fmt.Errorf("the signed address cannot be used: %w", ErrUnsupported)
 	}
 	req.Header = r.header
 	op := r.method + " " + r.url.Host
-	resp, err := c.http.Do(req)
+	resp, err := c.storage.Do(req)
 	if err != nil {
 		return nil, &transportError{op: op, err: withoutURL(err)}
 	}
@@ -227,13 +227,13 @@ func parseArtifact(raw []byte) ([]*Span, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	if err := dec.Decode(&file); err != nil {
-		return nil, fmt.Errorf("not the expected JSON: %w", err)
+		return nil, fmt.Errorf("not the expected JSON: %w: %w", err, ErrUnsupported)
 	}
 	spans := make([]*Span, 0, len(file.Spans))
 	for i := range file.Spans {
 		s, err := file.Spans[i].span()
 		if err != nil {
-			return nil, fmt.Errorf("span %d: %w", i, err)
+			return nil, fmt.Errorf("span %d: %w: %w", i, err, ErrUnsupported) // MLflow 2 had other names
 		}
 		spans = append(spans, s)
 	}

@@ -3,6 +3,7 @@ package mlflow_test
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -125,11 +126,47 @@ func TestStorageThatRefuses(t *testing.T) {
 	if !errors.Is(err, mlflow.ErrInternal) || errors.Is(err, mlflow.ErrPermission) || strings.Contains(err.Error(), "canary") {
 		t.Errorf("refused: %v", err)
 	}
-	if err := c.UploadSpans(t.Context(), id, []byte(`{"spans":[{"span_id":"?"}]}`)); err != nil {
-		t.Errorf("again: %v", err)
+	for _, file := range []string{
+		`{"spans":[{"span_id":"?"}]}`, `{"spans":1}`, `{"spans":[null]}`,
+		`{"spans":[{"name":"MLflow 2's","context":{"span_id":"0x1","trace_id":"0x2"},"parent_id":null}]}`,
+	} {
+		if err := c.UploadSpans(t.Context(), id, []byte(file)); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		if _, err := c.Trace(t.Context(), id); kindOf(err) != "Unsupported" || strings.Contains(err.Error(), "canary") {
+			t.Errorf("file %s: %v", file, err)
+		}
 	}
-	if _, err := c.Trace(t.Context(), id); err == nil || strings.Contains(err.Error(), "canary") {
-		t.Errorf("a broken file: %v", err)
+}
+
+// adding is a transport as oauth2's is: it puts our token on whatever is sent.
+type adding struct{}
+
+func (adding) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer dapi-test")
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// TestATransportsTokenStaysHere: the storage, which is not the workspace's, never
+// gets it; else Workspace fails the test.
+func TestATransportsTokenStaysHere(t *testing.T) {
+	w := mlflowtest.NewWorkspace(t, "dapi-test")
+	env := map[string]string{"DATABRICKS_HOST": w.URL, "DATABRICKS_TOKEN": "not looked at"}
+	c, err := mlflow.New(mlflow.WithTrackingURI("databricks"), mlflow.WithGetenv(func(k string) string { return env[k] }),
+		mlflow.WithHTTPClient(&http.Client{Transport: adding{}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "tr-00000000000000000000000000000001"
+	if _, err := c.StartTrace(t.Context(), &mlflow.TraceInfo{TraceID: id, ExperimentID: "7", RequestTime: time.Now(), State: mlflow.StateOK}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.UploadSpans(t.Context(), id, []byte(`{"spans":[]}`)); err != nil || w.File(id) == nil {
+		t.Errorf("upload: %v", err)
+	}
+	if _, err := c.Trace(t.Context(), id); err != nil {
+		t.Errorf("download: %v", err)
 	}
 }
 

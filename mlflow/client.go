@@ -2,7 +2,6 @@ package mlflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,7 +12,9 @@ import (
 )
 
 // A TokenSource returns the bearer token for one request. It is called for every
-// request, so it should cache; it must be safe for concurrent use.
+// request, so it should cache; it must be safe for concurrent use. Its error is what
+// the request fails with: ErrUnavailable, so that it may be tried again, unless it
+// matches another kind, such as ErrUnauthenticated for credentials that are wrong.
 type TokenSource func(ctx context.Context) (string, error)
 
 // Client talks to one MLflow server. Make it with New; it is safe for concurrent
@@ -21,6 +22,7 @@ type TokenSource func(ctx context.Context) (string, error)
 type Client struct {
 	base        string // without a trailing slash, credentials, query or fragment
 	http        *http.Client
+	storage     *http.Client // for signed addresses: adds no credentials
 	header      http.Header
 	authorize   func(ctx context.Context, r *http.Request) error
 	maxResponse int64
@@ -63,6 +65,10 @@ func WithTrackingURI(uri string) Option { return func(o *options) { o.trackingUR
 // WithHTTPClient sets the HTTP client, for TLS settings, proxies, time limits, or
 // a Transport that answers in process. The Client works on a copy and replaces
 // its redirect policy. Without this option requests have a limit of 60 s each.
+//
+// A Transport that is not an *http.Transport may add credentials (oauth2's does), so
+// it is not used for the cloud's storage, to which a Databricks workspace sends
+// clients for spans: http.DefaultTransport is.
 func WithHTTPClient(c *http.Client) Option { return func(o *options) { o.httpClient = c } }
 
 // WithTokenSource authenticates with a bearer token that is asked for on every
@@ -114,7 +120,7 @@ func WithGetenv(getenv func(key string) string) Option {
 // MLFLOW_TRACING_SQL_WAREHOUSE_ID, and DATABRICKS_HOST and DATABRICKS_TOKEN when
 // the address is "databricks". Where both kinds of credentials are set, basic
 // authentication wins. New makes no request; it fails when no http:// or https://
-// address is known.
+// address is known, with ErrInvalid.
 func New(opts ...Option) (*Client, error) {
 	o := options{
 		header:      http.Header{},
@@ -139,6 +145,7 @@ func New(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	hc := httpClient(o.httpClient)
 	o.header.Set("User-Agent", o.userAgent)
 	if ws := o.getenv("MLFLOW_WORKSPACE"); ws != "" && o.header.Get(workspaceHeader) == "" {
 		o.header.Set(workspaceHeader, ws)
@@ -148,7 +155,8 @@ func New(opts ...Option) (*Client, error) {
 	}
 	return &Client{
 		base:        base,
-		http:        httpClient(o.httpClient),
+		http:        hc,
+		storage:     storageClient(hc),
 		header:      o.header,
 		authorize:   authorizer(o, inURI),
 		maxResponse: o.maxResponse,
@@ -163,17 +171,17 @@ func New(opts ...Option) (*Client, error) {
 // password may be in it.
 func parseTrackingURI(uri string) (base string, user *url.Userinfo, err error) {
 	if uri == "" {
-		return "", nil, errors.New("mlflow: no tracking URI: use WithTrackingURI or set MLFLOW_TRACKING_URI")
+		return "", nil, invalidf("no tracking URI: use WithTrackingURI or set MLFLOW_TRACKING_URI")
 	}
 	if strings.HasPrefix(uri, databricksURI+"://") {
-		return "", nil, fmt.Errorf("mlflow: a tracking URI that names a Databricks profile: give the workspace's https:// address and a token source instead: %w", ErrUnsupported)
+		return "", nil, fmt.Errorf("mlflow: a tracking URI that names a Databricks profile: give \"databricks\", DATABRICKS_HOST, and DATABRICKS_TOKEN or WithTokenSource instead: %w", ErrUnsupported)
 	}
 	u, err := url.Parse(uri)
 	if err != nil {
-		return "", nil, errors.New("mlflow: tracking URI is not a valid URL")
+		return "", nil, invalidf("tracking URI is not a valid URL")
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return "", nil, fmt.Errorf("mlflow: tracking URI %q must look like http://host:port", u.Redacted())
+		return "", nil, invalidf("tracking URI %q must look like http://host:port", u.Redacted())
 	}
 	user = u.User
 	u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
@@ -217,7 +225,7 @@ func bearerAuth(ts TokenSource) func(context.Context, *http.Request) error {
 	return func(ctx context.Context, r *http.Request) error {
 		token, err := ts(ctx)
 		if err != nil {
-			return fmt.Errorf("mlflow: token source: %w", err)
+			return fmt.Errorf("token source: %w", err)
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
 		return nil
@@ -240,6 +248,16 @@ func httpClient(c *http.Client) *http.Client {
 			return http.ErrUseLastResponse
 		}
 		return nil
+	}
+	return &own
+}
+
+// storageClient returns c with nothing in it that could add our credentials.
+func storageClient(c *http.Client) *http.Client {
+	own := *c
+	own.Jar = nil
+	if _, plain := own.Transport.(*http.Transport); !plain {
+		own.Transport = nil
 	}
 	return &own
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -151,6 +152,9 @@ func TestNewRefusesAddresses(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
+			if kind := kindOf(err); kind != "Invalid" && kind != "Unsupported" {
+				t.Errorf("kind = %q: %v", kind, err)
+			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error shows the password: %v", err)
 			}
@@ -171,15 +175,39 @@ func TestErrorsHoldNoCredentials(t *testing.T) {
 	}
 }
 
+// TestTokenSourceFails: that may pass, like a server that is not reached, unless the
+// source knows better.
 func TestTokenSourceFails(t *testing.T) {
-	cause := errors.New("vault is sealed")
-	s := mlflowtest.NewServer(t)
-	c := s.Client(mlflow.WithTokenSource(func(context.Context) (string, error) { return "", cause }))
-	if _, err := c.Version(t.Context()); !errors.Is(err, cause) {
+	for _, tt := range []struct {
+		cause error
+		kind  string
+	}{
+		{errors.New("vault is sealed"), "Unavailable"},
+		{context.DeadlineExceeded, "Unavailable"},
+		{fmt.Errorf("wrong secret: %w", mlflow.ErrUnauthenticated), "Unauthenticated"},
+		{context.Canceled, ""},
+	} {
+		s := mlflowtest.NewServer(t)
+		c := s.Client(mlflow.WithTokenSource(func(context.Context) (string, error) { return "", tt.cause }))
+		if _, err := c.Version(t.Context()); !errors.Is(err, tt.cause) || kindOf(err) != tt.kind {
+			t.Errorf("%v: kind %q of %v, want %q", tt.cause, kindOf(err), err, tt.kind)
+		}
+		if n := len(s.Requests()); n != 0 {
+			t.Errorf("%d requests were made without a token", n)
+		}
+	}
+}
+
+// TestDatabricksProfile: the way that the error advises works.
+func TestDatabricksProfile(t *testing.T) {
+	_, err := mlflow.New(mlflow.WithTrackingURI("databricks://shop"))
+	if err == nil || strings.Contains(err.Error(), "https://") || !strings.Contains(err.Error(), `"databricks", DATABRICKS_HOST, and DATABRICKS_TOKEN or WithTokenSource`) {
 		t.Errorf("error = %v", err)
 	}
-	if n := len(s.Requests()); n != 0 {
-		t.Errorf("%d requests were made without a token", n)
+	c, err := mlflow.New(mlflow.WithTrackingURI("databricks"), mlflow.WithTokenSource(func(context.Context) (string, error) { return "t", nil }),
+		mlflow.WithGetenv(func(k string) string { return map[string]string{"DATABRICKS_HOST": "https://w.example"}[k] }))
+	if err != nil || !c.SpansAreArtifacts() {
+		t.Errorf("a client of a workspace: %v", err)
 	}
 }
 

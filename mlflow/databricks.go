@@ -1,7 +1,6 @@
 package mlflow
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -17,7 +16,7 @@ const databricksURI = "databricks"
 func (o *options) databricks() error {
 	host := strings.TrimRight(o.getenv("DATABRICKS_HOST"), "/")
 	if host == "" {
-		return errors.New("mlflow: the tracking URI is \"databricks\", but DATABRICKS_HOST is not set")
+		return invalidf("the tracking URI is \"databricks\", but DATABRICKS_HOST is not set")
 	}
 	if !strings.Contains(host, "://") {
 		host = "https://" + host

@@ -40,18 +40,19 @@
 //
 // # Errors
 //
-// Every failure matches one of the Err… values with errors.Is. An answer of the
-// server is also an *APIError, which errors.As finds. Messages of MLflow may hold
+// Every failure matches one of the Err… values with errors.Is, but for the caller's
+// own cancellation, which matches context.Canceled only. Data that cannot be read is
+// ErrUnsupported. An answer of the server is also an *APIError, which errors.As finds. Messages of MLflow may hold
 // SQL; log them, do not show them to end users. Errors never hold credentials.
 //
 // # Databricks
 //
-// A workspace is reached at its https:// address, or by the tracking URI
-// "databricks" with DATABRICKS_HOST and DATABRICKS_TOKEN. For OAuth give a
-// TokenSource; this package knows no way of its own to get a token. Traces that
-// live in an experiment are reached as anywhere else, but for their spans, which
-// are one file each (SpansAreArtifacts): by the address "databricks" a client knows
-// that. Traces in Unity Catalog, whose
+// A workspace is reached by the tracking URI "databricks" with DATABRICKS_HOST and
+// DATABRICKS_TOKEN. For OAuth give a TokenSource; this package knows no way of its
+// own to get a token. Traces that live in an experiment are reached as anywhere
+// else, but for their spans, which are one file each (SpansAreArtifacts). Only by
+// the address "databricks" a client knows that: by its https:// address a workspace
+// is taken for an MLflow server, and has no spans. Traces in Unity Catalog, whose
 // ids begin with "trace:/", have another API: their description, tags and
 // assessments are served here (WithSQLWarehouse), after what MLflow's Python client
 // sends and never tried with a workspace; their search and spans are not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -118,7 +119,8 @@ func kindOfStatus(status int) error {
 	}
 }
 
-// transportError is a request without an answer.
+// transportError is a request without an answer, or one that could not be made for
+// want of a token.
 type transportError struct {
 	op  string
 	err error
@@ -128,9 +130,16 @@ func (e *transportError) Error() string { return "mlflow: " + e.op + ": " + e.er
 
 func (e *transportError) Unwrap() error { return e.err }
 
-// Is makes it ErrUnavailable, unless the caller itself gave up.
+// Is makes it ErrUnavailable, unless the caller itself gave up or the cause, which a
+// TokenSource or Transport may have chosen, is of another kind.
 func (e *transportError) Is(target error) bool {
-	return target == ErrUnavailable && !errors.Is(e.err, context.Canceled)
+	return target == ErrUnavailable && !errors.Is(e.err, context.Canceled) && !hasKind(e.err)
+}
+
+func hasKind(err error) bool {
+	return slices.ContainsFunc(
+		[]error{ErrNotFound, ErrAlreadyExists, ErrInvalid, ErrPermission, ErrUnauthenticated, ErrUnavailable, ErrUnsupported, ErrInternal},
+		func(kind error) bool { return errors.Is(err, kind) })
 }
 
 // invalidf returns an ErrInvalid that this package found before asking.

@@ -94,7 +94,7 @@ func (c *Client) newRequest(ctx context.Context, rq call) (*http.Request, error)
 	}
 	req, err := http.NewRequestWithContext(ctx, rq.method, target, body)
 	if err != nil {
-		return nil, fmt.Errorf("mlflow: %s: %w", rq.op(), withoutURL(err))
+		return nil, invalidf("%s: %s", rq.op(), withoutURL(err))
 	}
 	req.Header = c.header.Clone() // a transport may add to it
 	for k, v := range rq.header {
@@ -103,7 +103,10 @@ func (c *Client) newRequest(ctx context.Context, rq call) (*http.Request, error)
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	return req, c.authorize(ctx, req)
+	if err := c.authorize(ctx, req); err != nil {
+		return nil, &transportError{op: rq.op(), err: err}
+	}
+	return req, nil
 }
 
 // encodeJSON encodes v without U+0000. MLflow on SQLite keeps it, on PostgreSQL

@@ -1,6 +1,7 @@
 package mlflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -121,7 +122,7 @@ func (c *Client) Trace(ctx context.Context, id string) (*Trace, error) {
 	for i := range out.Trace.Spans {
 		s, err := out.Trace.Spans[i].span()
 		if err != nil {
-			return nil, fmt.Errorf("mlflow: trace %s: span %d: %w", id, i, err)
+			return nil, fmt.Errorf("mlflow: trace %s: span %d: %w: %w", id, i, err, ErrUnsupported)
 		}
 		t.Spans = append(t.Spans, s)
 	}
@@ -204,8 +205,8 @@ type wireValue struct {
 
 func (w *wireSpan) span() (*Span, error) {
 	id, err := hexID(w.ID)
-	if err != nil {
-		return nil, fmt.Errorf("span_id: %w", err)
+	if err != nil || id == "" {
+		return nil, fmt.Errorf("span_id: %w", cmp.Or(err, errors.New("there is none")))
 	}
 	parent, err := hexID(w.ParentID)
 	if err != nil {

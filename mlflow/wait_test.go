@@ -83,6 +83,27 @@ func TestWaitLooksThroughAnOutage(t *testing.T) {
 	})
 }
 
+func TestWaitLooksThroughATokenThatFailsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		c, err := mlflow.New(mlflow.WithTrackingURI("http://mlflow"), mlflow.WithGetenv(func(string) string { return "" }),
+			mlflow.WithHTTPClient(&http.Client{Transport: &counted{answer: func(int) (int, string) { return 200, foundOne }}}),
+			mlflow.WithTokenSource(func(context.Context) (string, error) {
+				if asked++; asked == 1 {
+					return "", errors.New("vault is sealed")
+				}
+				return "token", nil
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := c.WaitByClientRequestID(t.Context(), "req-1", mlflow.FindOptions{ExperimentIDs: []string{"1"}})
+		if err != nil || tr.TraceID != "tr-1" {
+			t.Errorf("got %+v, %v", tr, err)
+		}
+	})
+}
+
 func TestWaitEnds(t *testing.T) {
 	tests := []struct {
 		name   string

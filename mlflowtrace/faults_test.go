@@ -140,6 +140,35 @@ func TestNetworkFailureIsRetried(t *testing.T) {
 	})
 }
 
+// TestATokenThatFailsOnceIsRetried: a blip of who gives tokens loses no trace.
+func TestATokenThatFailsOnceIsRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		c, err := mlflow.New(mlflow.WithTrackingURI("http://mlflow"), mlflow.WithHTTPClient(&http.Client{Transport: &wire{}}),
+			mlflow.WithTokenSource(func(context.Context) (string, error) {
+				if asked++; asked == 1 {
+					return "", errors.New("vault is sealed")
+				}
+				return "token", nil
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := mlflowtrace.New(t.Context(), c, mlflowtrace.Config{ExperimentID: "4"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, span := tr.Start(t.Context(), "s")
+		span.End()
+		if err := tr.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := tr.Stats(); s.Traces != 1 || s.Retries != 1 || s.Dropped != 0 {
+			t.Errorf("stats = %+v", s)
+		}
+	})
+}
+
 type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/config"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
 const (
@@ -150,5 +151,22 @@ func (m *machineToken) explain(err error) error {
 		return fmt.Errorf("fetch a token from %s: %s", m.grant.TokenURL, agent.Clean(err.Error(), m.secret.Reveal()))
 	}
 	word := agent.Clean(refused.ErrorCode+" "+refused.ErrorDescription, m.secret.Reveal())
-	return fmt.Errorf("no token from Databricks for DATABRICKS_CLIENT_ID (HTTP %d %s)", refused.Response.StatusCode, word)
+	return &noToken{refused.Response.StatusCode, word}
+}
+
+// noToken is the token endpoint's refusal.
+type noToken struct {
+	status int
+	word   string
+}
+
+func (e *noToken) Error() string {
+	return fmt.Sprintf("no token from Databricks for DATABRICKS_CLIENT_ID (HTTP %d %s)", e.status, e.word)
+}
+
+// Is makes it mlflow.ErrUnauthenticated, which waits for a person, when only one can
+// mend it: a wrong client, secret or host. All else ends by itself.
+func (e *noToken) Is(target error) bool {
+	passes := e.status >= 500 || e.status == http.StatusTooManyRequests || e.status == http.StatusRequestTimeout
+	return target == mlflow.ErrUnauthenticated && !passes
 }

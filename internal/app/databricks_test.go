@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/config"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
 // fakeTokenEndpoint stands for {workspace}/oidc/v1/token, which nobody here has:
@@ -101,8 +102,8 @@ func TestATokenIsReplacedBeforeItsEnd(t *testing.T) {
 		f.failWith(http.StatusServiceUnavailable)
 		at(57*time.Minute, "token-2", false) // no new one to be had, but the old one is good
 		time.Sleep(10 * time.Minute)
-		if got, err := ws.token(t.Context()); err == nil {
-			t.Errorf("token %q, which has ended", got)
+		if got, err := ws.token(t.Context()); err == nil || errors.Is(err, mlflow.ErrUnauthenticated) {
+			t.Errorf("token %q, which has ended; %v", got, err)
 		}
 		f.failWith(0)
 		at(0, "token-3", true)
@@ -122,6 +123,10 @@ func TestAFailedSignInShowsNoSecret(t *testing.T) {
 			got, err := machineAt(endpoint).token(t.Context())
 			if got != "" || err == nil {
 				t.Fatalf("%s: token %q, %v", name, got, err)
+			}
+			// Whom only a person can help waits for one; all else is tried again.
+			if refused := name != "not a token"; errors.Is(err, mlflow.ErrUnauthenticated) != refused {
+				t.Errorf("%s: the kind of %v", name, err)
 			}
 			if strings.Contains(err.Error(), "canary") {
 				t.Errorf("%s: the secret is shown: %v", name, err)
