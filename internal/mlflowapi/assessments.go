@@ -1,6 +1,7 @@
 package mlflowapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -149,12 +150,15 @@ func (m message) expectation() json.RawMessage {
 	if format := s.str("serialization_format"); format != jsonFormat {
 		m.fail(invalid("Unknown serialization format: %s. Only JSON_FORMAT is supported.", format))
 	}
-	value := s.str("value")
-	if !json.Valid([]byte(value)) {
+	var compact bytes.Buffer
+	if json.Compact(&compact, []byte(s.str("value"))) != nil {
 		m.fail(invalid("The expectation's serialized_value is not valid JSON."))
 		return nil
 	}
-	return tracestore.CleanJSON([]byte(strings.TrimSpace(value)))
+	if compact.String() == "null" {
+		m.fail(invalid("Expectation value cannot be None."))
+	}
+	return tracestore.CleanJSON(tracestore.Spaced(compact.Bytes()))
 }
 
 type wrappedAssessment struct {

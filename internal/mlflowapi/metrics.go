@@ -21,19 +21,19 @@ func (a *api) queryMetrics(in *request) (any, error) {
 		Dimensions: in.strings("dimensions"), Filters: in.strings("filters"),
 		StartMillis: in.integer("start_time_ms"), EndMillis: in.integer("end_time_ms"), MaxResults: maxMetricResults,
 	}
-	for name, missing := range map[string]bool{"experiment_ids": len(q.ExperimentIDs) == 0, "view_type": q.View == ""} {
+	for _, m := range in.messages("aggregations") {
+		q.Aggregations = append(q.Aggregations, m.aggregation())
+	}
+	for name, missing := range map[string]bool{"experiment_ids": len(q.ExperimentIDs) == 0, "view_type": q.View == "", "aggregations": len(q.Aggregations) == 0} {
 		if missing {
 			in.missing(name)
 		}
-	}
-	for _, m := range in.messages("aggregations") {
-		q.Aggregations = append(q.Aggregations, m.aggregation())
 	}
 	if n := in.integer("max_results"); n != nil && *n >= 1 && *n < maxMetricResults {
 		q.MaxResults = int(*n)
 	}
 	if n := in.integer("time_interval_seconds"); n != nil {
-		if *n < 1 || *n > 1<<32 {
+		if *n < 0 || *n > 1<<32 {
 			in.fail(invalid("time_interval_seconds must be a positive integer, got %d.", *n))
 		} else {
 			q.Interval = time.Duration(*n) * time.Second
@@ -58,6 +58,8 @@ func (m message) aggregation() tracestore.Aggregation {
 		if json.Unmarshal(raw, &a.Percentile) != nil {
 			m.wrongType("percentile_value", raw)
 		}
+	} else if a.Kind == "PERCENTILE" {
+		m.missing("percentile_value")
 	}
 	return a
 }

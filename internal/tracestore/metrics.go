@@ -45,7 +45,7 @@ type DataPoint struct {
 // metricView says how a view's metrics and dimensions are written in SQL.
 type metricView struct {
 	from       string
-	time       string // microseconds
+	time       string // microseconds; what buckets are made of
 	metrics    map[string]string
 	dimensions map[string]string
 }
@@ -100,19 +100,19 @@ func (s *Store) Metrics(ctx context.Context, q MetricsQuery) ([]DataPoint, error
 		if err := m.percentiles(ctx, tx, b, points); err != nil {
 			return nil, fmt.Errorf("percentiles of %s: %w", q.Metric, err)
 		}
-		return points, nil
+		return slices.DeleteFunc(points, func(p DataPoint) bool { return len(p.Values) == 0 }), nil
 	})
 }
 
 // metricSQL is a checked query.
 type metricSQL struct {
-	q      MetricsQuery
-	value  string
-	dims   []string // their names
-	exprs  []string // their SQL
-	from   string   // FROM … WHERE …
-	simple []Aggregation
-	exact  []Aggregation // percentiles
+	q     MetricsQuery
+	value string
+	dims  []string // their names
+	exprs []string // their SQL
+	from  string   // FROM … WHERE …
+	inSQL []Aggregation
+	inGo  []Aggregation // percentiles, which SQLite cannot compute
 }
 
 func newMetricSQL(b *filter.Builder, q MetricsQuery) (*metricSQL, error) {
@@ -122,7 +122,7 @@ func newMetricSQL(b *filter.Builder, q MetricsQuery) (*metricSQL, error) {
 	if m.value, ok = v.metrics[q.Metric]; !ok {
 		return nil, invalid("metric_name must be one of %s, got '%s'", listOf(v.metrics), q.Metric)
 	}
-	if err := m.aggregations(); err != nil {
+	if err := m.aggregations(b); err != nil {
 		return nil, err
 	}
 	if err := m.dimensions(b, v); err != nil {
@@ -132,12 +132,22 @@ func newMetricSQL(b *filter.Builder, q MetricsQuery) (*metricSQL, error) {
 	if err != nil || len(experiments) == 0 {
 		return nil, err
 	}
-	where := []string{inExperiments(b, "t", experiments)}
+	// As in MLflow, what has no value or lacks a dimension is in no group.
+	where := []string{inExperiments(b, "t", experiments), m.value + " IS NOT NULL"}
+	for i, name := range m.dims {
+		if name != bucketDimension {
+			where = append(where, m.exprs[i]+" IS NOT NULL")
+		}
+	}
+	window := "t.request_time"
+	if strings.HasSuffix(q.Metric, "_cost") {
+		window = v.time // also as there: what spans cost counts when they began
+	}
 	if q.StartMillis != nil {
-		where = append(where, b.Integer(v.time, filter.Ge, float64(*q.StartMillis)*1000))
+		where = append(where, b.Integer(window, filter.Ge, float64(*q.StartMillis)*1000))
 	}
 	if q.EndMillis != nil {
-		where = append(where, b.Integer(v.time, filter.Lt, float64(*q.EndMillis+1)*1000))
+		where = append(where, b.Integer(window, filter.Lt, float64(*q.EndMillis+1)*1000))
 	}
 	for _, text := range q.Filters {
 		cond, err := metricCondition(b, q.View, text)
@@ -159,7 +169,7 @@ func listOf(m map[string]string) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
-func (m *metricSQL) aggregations() error {
+func (m *metricSQL) aggregations(b *filter.Builder) error {
 	if len(m.q.Aggregations) == 0 || len(m.q.Aggregations) > 20 {
 		return invalid("A metrics query has one to twenty aggregations, got %d.", len(m.q.Aggregations))
 	}
@@ -168,14 +178,14 @@ func (m *metricSQL) aggregations() error {
 		if counts != (a.Kind == "COUNT") || !slices.Contains([]string{"COUNT", "SUM", "AVG", "MIN", "MAX", "PERCENTILE"}, a.Kind) {
 			return invalid("Aggregation type %s is not supported for metric '%s'.", a.Kind, m.q.Metric)
 		}
-		if a.Kind != "PERCENTILE" {
-			m.simple = append(m.simple, a)
-			continue
-		}
-		if !(a.Percentile >= 0 && a.Percentile <= 100) {
+		if a.Kind == "PERCENTILE" && !(a.Percentile >= 0 && a.Percentile <= 100) {
 			return invalid("Percentile value must be between 0 and 100, got %v", a.Percentile)
 		}
-		m.exact = append(m.exact, a)
+		if a.Kind == "PERCENTILE" && b.Dialect() == filter.SQLite {
+			m.inGo = append(m.inGo, a)
+		} else {
+			m.inSQL = append(m.inSQL, a)
+		}
 	}
 	return nil
 }
@@ -232,17 +242,10 @@ func equalClause(entity string, f filter.MetricFilter) filter.Clause {
 // groups runs the query for everything but percentiles.
 func (m *metricSQL) groups(ctx context.Context, tx *sqldb.Tx, b *filter.Builder) ([]DataPoint, error) {
 	columns := slices.Clone(m.exprs)
-	for _, a := range m.simple {
-		switch {
-		case m.q.Metric == "session_count":
-			columns = append(columns, "COUNT(DISTINCT "+m.value+")")
-		case a.Kind == "COUNT":
-			columns = append(columns, "COUNT(*)")
-		default:
-			columns = append(columns, "CAST("+a.Kind+"("+m.value+") AS DOUBLE PRECISION)")
-		}
+	for _, a := range m.inSQL {
+		columns = append(columns, m.aggregate(b, a))
 	}
-	if len(m.simple) == 0 {
+	if len(m.inSQL) == 0 {
 		columns = append(columns, "COUNT(*)")
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + m.from
@@ -259,13 +262,33 @@ func (m *metricSQL) groups(ctx context.Context, tx *sqldb.Tx, b *filter.Builder)
 		}
 		err := r.Scan(targets...)
 		p := DataPoint{Dimensions: m.named(dims), Values: map[string]float64{}}
-		for i, a := range m.simple {
+		for i, a := range m.inSQL {
 			if values[i].Valid {
-				p.Values[a.Kind] = values[i].Float64
+				p.Values[a.name()] = values[i].Float64
 			}
 		}
 		return p, err
 	}, query, args...)
+}
+
+func (m *metricSQL) aggregate(b *filter.Builder, a Aggregation) string {
+	switch {
+	case m.q.Metric == "session_count":
+		return "COUNT(DISTINCT " + m.value + ")"
+	case a.Kind == "COUNT":
+		return "COUNT(*)"
+	case a.Kind == "PERCENTILE":
+		return "percentile_cont(CAST(" + b.Arg(a.Percentile/100) + " AS DOUBLE PRECISION)) WITHIN GROUP (ORDER BY CAST(" + m.value + " AS DOUBLE PRECISION))"
+	}
+	return "CAST(" + a.Kind + "(" + m.value + ") AS DOUBLE PRECISION)"
+}
+
+// name is the aggregation's in DataPoint.Values.
+func (a Aggregation) name() string {
+	if a.Kind == "PERCENTILE" {
+		return "P" + string(AppendDouble(nil, a.Percentile))
+	}
+	return a.Kind
 }
 
 // ordinals returns "1, 2, …".
@@ -275,7 +298,7 @@ func ordinals(n int) string {
 
 func (m *metricSQL) targets() ([]sql.NullString, []any) {
 	dims := make([]sql.NullString, len(m.exprs))
-	targets := make([]any, 0, len(dims)+len(m.simple)+1)
+	targets := make([]any, 0, len(dims)+len(m.inSQL)+1)
 	for i := range dims {
 		targets = append(targets, &dims[i])
 	}
@@ -299,33 +322,57 @@ func (m *metricSQL) named(values []sql.NullString) map[string]string {
 	return out
 }
 
-// percentiles adds percentiles to the points: values are read in order, a group
-// at a time, because only one of the engines can compute them.
-func (m *metricSQL) percentiles(ctx context.Context, tx *sqldb.Tx, b *filter.Builder, points []DataPoint) error {
-	if len(m.exact) == 0 {
+// maxSamples is how many values percentiles are computed of in memory: eight
+// bytes each, and as much again while they are collected.
+const maxSamples = 4_000_000
+
+// samples are values by group.
+type samples struct {
+	groups map[string][]float64
+	left   int
+}
+
+// add takes a value of a group that is there; others are beyond a limit.
+func (s *samples) add(group string, v float64) error {
+	values, asked := s.groups[group]
+	if !asked {
 		return nil
 	}
+	if s.left--; s.left < 0 {
+		return invalid("A percentile of more than %d values is not computed on SQLite; narrow it by time or by filters.", maxSamples)
+	}
+	s.groups[group] = append(values, v)
+	return nil
+}
+
+// percentiles adds to the points what SQLite cannot compute.
+func (m *metricSQL) percentiles(ctx context.Context, tx *sqldb.Tx, b *filter.Builder, points []DataPoint) error {
+	if len(m.inGo) == 0 {
+		return nil
+	}
+	all := samples{groups: make(map[string][]float64, len(points)), left: maxSamples}
+	for _, p := range points {
+		all.groups[fmt.Sprint(p.Dimensions)] = nil
+	}
 	columns := append(slices.Clone(m.exprs), "CAST("+m.value+" AS DOUBLE PRECISION)")
-	query := "SELECT " + strings.Join(columns, ", ") + m.from + " AND " + m.value + " IS NOT NULL"
 	args := b.Args()[:len(b.Args())-1] // without the LIMIT of groups
-	samples := map[string][]float64{}
 	_, err := sqldb.Collect(ctx, tx, func(r *sql.Rows) (struct{}, error) {
 		dims, targets := m.targets()
 		var v float64
-		err := r.Scan(append(targets, &v)...)
-		key := fmt.Sprint(m.named(dims))
-		samples[key] = append(samples[key], v)
-		return struct{}{}, err
-	}, query, args...)
+		if err := r.Scan(append(targets, &v)...); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, all.add(fmt.Sprint(m.named(dims)), v)
+	}, "SELECT "+strings.Join(columns, ", ")+m.from, args...)
 	if err != nil {
 		return err
 	}
 	for _, p := range points {
-		values := samples[fmt.Sprint(p.Dimensions)]
+		values := all.groups[fmt.Sprint(p.Dimensions)]
 		slices.Sort(values)
-		for _, a := range m.exact {
+		for _, a := range m.inGo {
 			if len(values) > 0 {
-				p.Values["P"+string(AppendDouble(nil, a.Percentile))] = quantile(values, a.Percentile/100)
+				p.Values[a.name()] = quantile(values, a.Percentile/100)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/filter"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
@@ -76,5 +77,18 @@ func TestFirst(t *testing.T) {
 	}
 	if !slices.Equal(got, []string{"a", "c", "b"}) || all[3].key != nil {
 		t.Errorf("%q, and behind them %+v", got, all[3])
+	}
+}
+
+// TestSamples: only the groups that are asked for are collected, up to the bound.
+func TestSamples(t *testing.T) {
+	s := samples{groups: map[string][]float64{"a": nil}, left: 2}
+	for _, group := range []string{"a", "b", "b", "a"} {
+		if err := s.add(group, 1); err != nil {
+			t.Errorf("%s: %v", group, err)
+		}
+	}
+	if err := s.add("a", 1); errs.KindOf(err) != errs.Invalid || len(s.groups["a"]) != 2 || s.groups["b"] != nil {
+		t.Errorf("%v, %v", err, s.groups)
 	}
 }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -97,7 +98,7 @@ func answers(t *testing.T, s server) map[string]string {
 	experiment := s.experiment(t)
 	at := map[string]int{}
 	for i := range 6 {
-		at[putSearched(t, s, experiment, i)] = i
+		at[putSearched(t, s, experiment, newPrefix(), i)] = i
 	}
 	out := map[string]string{}
 	for _, f := range searches() {
@@ -125,12 +126,18 @@ func answers(t *testing.T, s server) map[string]string {
 	return out
 }
 
-// putSearched stores trace number i, with two spans, a rating and an expectation.
-func putSearched(t *testing.T, s server, experiment string, i int) (id string) {
-	t.Helper()
-	digits := make([]byte, 16)
+// newPrefix returns half the digits of a trace's id.
+func newPrefix() string {
+	digits := make([]byte, 8)
 	_, _ = rand.Read(digits) // it never fails
-	hex, begin := fmt.Sprintf("%x", digits), time.Unix(1_700_000_000+int64(i), 0)
+	return hex.EncodeToString(digits)
+}
+
+// putSearched stores trace number i, with two spans, a rating and an expectation.
+// Traces 5 and 6 begin together.
+func putSearched(t *testing.T, s server, experiment, prefix string, i int) (id string) {
+	t.Helper()
+	hex, begin := fmt.Sprintf("%s%016x", prefix, i+1), time.Unix(1_700_000_000+int64(min(i, 5)), 0)
 	id = "tr-" + hex
 	attr := func(k, v string) string { return fmt.Sprintf(`{"key":%q,"value":{"stringValue":%q}}`, k, v) }
 	kind := [...]string{"TOOL", "LLM"}[i%2]
@@ -158,7 +165,7 @@ func putSearched(t *testing.T, s server, experiment string, i int) (id string) {
 	}
 	human := mlflow.Source{Type: mlflow.SourceHuman, ID: "me"}
 	assessments := []mlflow.Assessment{{Name: "truth", Kind: mlflow.KindExpectation, Value: fmt.Sprintf("e%d", i), Source: human}}
-	if value := [...]any{true, false, 3, "good", nil, 4.5}[i]; value != nil {
+	if value := [...]any{true, false, 3, "good", nil, 4.5}[i%6]; value != nil {
 		assessments = append(assessments, mlflow.Assessment{Name: "rating", Value: value, Source: human})
 	}
 	for _, a := range slices.Backward(assessments) {

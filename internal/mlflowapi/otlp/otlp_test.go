@@ -229,7 +229,7 @@ func TestDecodeJSONForms(t *testing.T) {
 	}
 	const span = `{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1", `
 	for _, field := range []string{
-		`"name": 1`, `"name": ["x"]`, `"traceId": "0123"`, `"traceId": 5`, `"startTimeUnixNano": -1`, `"startTimeUnixNano": "soon"`, `"startTimeUnixNano": true`, `"status": []`, `"status": {"code": "BAD"}`,
+		`"name": 1`, `"name": ["x"]`, `"traceId": "0123"`, `"traceId": 5`, `"startTimeUnixNano": -1`, `"startTimeUnixNano": "soon"`, `"startTimeUnixNano": true`, `"status": []`, `"status": {"code": true}`,
 		`"attributes": {}`, `"attributes": [1]`, `"attributes": [null]`, `"attributes": [{"key": "k", "value": "v"}]`, `"attributes": [{"value": {"intValue": 1.5}}]`,
 		`"attributes": [{"value": {"boolValue": "true"}}]`, `"attributes": [{"value": {"doubleValue": false}}]`, `"attributes": [{"value": {"bytesValue": "?"}}]`, `"attributes": [{"value": {"arrayValue": [1]}}]`,
 	} {
