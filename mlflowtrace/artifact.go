@@ -47,12 +47,18 @@ type artifactSpan struct {
 	Events     []artifactEvent   `json:"events"`
 	Status     artifactStatus    `json:"status"`
 	Attributes map[string]string `json:"attributes"`
-	Links      []struct{}        `json:"links"`
+	Links      []artifactLink    `json:"links"`
 }
 
 type artifactEvent struct {
 	Name       string                     `json:"name"`
 	Time       uint64                     `json:"time_unix_nano"`
+	Attributes map[string]json.RawMessage `json:"attributes"`
+}
+
+type artifactLink struct { // with MLflow's ids (mlflow/entities/link.py)
+	TraceID    string                     `json:"trace_id"`
+	SpanID     string                     `json:"span_id"`
 	Attributes map[string]json.RawMessage `json:"attributes"`
 }
 
@@ -65,7 +71,7 @@ func artifactSpanOf(s ptrace.Span) artifactSpan {
 	trace, span, parent := s.TraceID(), s.SpanID(), s.ParentSpanID()
 	out := artifactSpan{
 		TraceID: base64.StdEncoding.EncodeToString(trace[:]), ID: base64.StdEncoding.EncodeToString(span[:]), Name: s.Name(),
-		Start: uint64(s.StartTimestamp()), End: uint64(s.EndTimestamp()), Events: []artifactEvent{}, Links: []struct{}{},
+		Start: uint64(s.StartTimestamp()), End: uint64(s.EndTimestamp()), Events: []artifactEvent{}, Links: []artifactLink{},
 		Status: artifactStatus{artifactCode(s.Status().Code()), s.Status().Message()}, Attributes: map[string]string{},
 	}
 	if !parent.IsEmpty() {
@@ -78,35 +84,68 @@ func artifactSpanOf(s ptrace.Span) artifactSpan {
 		}
 	}
 	for _, e := range s.Events().All() {
-		ev := artifactEvent{e.Name(), uint64(e.Timestamp()), map[string]json.RawMessage{}}
-		for k, v := range e.Attributes().All() {
-			ev.Attributes[k] = appendJSON(nil, v)
+		out.Events = append(out.Events, artifactEvent{e.Name(), uint64(e.Timestamp()), jsonOf(e.Attributes())})
+	}
+	for _, l := range s.Links().All() {
+		link := artifactLink{TraceID: "tr-" + l.TraceID().String(), SpanID: l.SpanID().String()}
+		if l.Attributes().Len() > 0 {
+			link.Attributes = jsonOf(l.Attributes())
 		}
-		out.Events = append(out.Events, ev)
+		out.Links = append(out.Links, link)
 	}
 	return out
 }
 
-// sumUsage adds up the token usage of the spans; nil when none has any.
+func jsonOf(attributes pcommon.Map) map[string]json.RawMessage {
+	out := map[string]json.RawMessage{}
+	for k, v := range attributes.All() {
+		out[k] = appendJSON(nil, v)
+	}
+	return out
+}
+
+// sumUsage adds up the token usage of the spans as MLflow does: a span that has any
+// speaks for those below it. It is nil when none has.
 func sumUsage(traces ptrace.Traces) *TokenUsage {
-	var sum *TokenUsage
+	parents := map[pcommon.SpanID]pcommon.SpanID{}
+	used := map[pcommon.SpanID]TokenUsage{}
 	for s := range allSpans(traces) {
-		v, ok := s.Attributes().Get(mlflow.AttrTokenUsage)
+		parents[s.SpanID()] = s.ParentSpanID()
 		var u TokenUsage
-		if !ok || json.Unmarshal([]byte(attributeText(v)), &u) != nil {
-			continue
+		if v, ok := s.Attributes().Get(mlflow.AttrTokenUsage); ok && json.Unmarshal([]byte(attributeText(v)), &u) == nil {
+			used[s.SpanID()] = usage(&u)
 		}
-		if sum == nil {
-			sum = &TokenUsage{}
+	}
+	if len(used) == 0 {
+		return nil
+	}
+	sum := &TokenUsage{}
+	for id, u := range used {
+		if !below(id, parents, used) {
+			sum.InputTokens += u.InputTokens
+			sum.OutputTokens += u.OutputTokens
+			sum.TotalTokens += u.TotalTokens
+			sum.CacheRead += u.CacheRead
+			sum.CacheCreation += u.CacheCreation
 		}
-		u = usage(&u)
-		sum.InputTokens += u.InputTokens
-		sum.OutputTokens += u.OutputTokens
-		sum.TotalTokens += u.TotalTokens
-		sum.CacheRead += u.CacheRead
-		sum.CacheCreation += u.CacheCreation
 	}
 	return sum
+}
+
+// below reports whether a span has an ancestor with usage. Spans that are their own
+// ancestors end the search.
+func below(id pcommon.SpanID, parents map[pcommon.SpanID]pcommon.SpanID, used map[pcommon.SpanID]TokenUsage) bool {
+	for range parents {
+		parent, ok := parents[id]
+		if !ok {
+			return false
+		}
+		if _, ok := used[parent]; ok {
+			return true
+		}
+		id = parent
+	}
+	return false
 }
 
 func allSpans(traces ptrace.Traces) iter.Seq[ptrace.Span] {

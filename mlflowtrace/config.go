@@ -22,7 +22,8 @@ type Config struct {
 	Experiment   string // name; made when it is missing
 	ExperimentID string // decimal
 	// EarlyRegister tells MLflow of a trace when it begins, so that feedback and
-	// searches find it while it runs. It costs one request a trace.
+	// searches find it while it runs. It costs one request a trace. It does nothing on
+	// Databricks, where what is told first may stay.
 	EarlyRegister bool
 	// ServiceName, when set, becomes the trace tag service.name.
 	ServiceName string
@@ -35,6 +36,7 @@ type Config struct {
 
 	MaxTraces int           // held at a time, running or waiting to be sent; 0 = 1000
 	MaxSpans  int           // of one trace; 0 = 10,000
+	MaxBytes  int           // held in ended spans, about; 0 = 256 MiB
 	Workers   int           // traces sent at a time; 0 = 4
 	RetryFor  time.Duration // how long a failing request is repeated; 0 = 5 min
 
@@ -66,6 +68,7 @@ type Stats struct {
 	DroppedSpans uint64
 	Retries      uint64 // requests that were made again
 	Held         int    // traces in memory now
+	HeldBytes    int    // of their ended spans, about
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -75,11 +78,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Experiment == "" && c.ExperimentID == "" {
 		return c, fmt.Errorf("mlflowtrace: no experiment: %w", mlflow.ErrInvalid)
 	}
-	if c.MaxTraces < 0 || c.MaxSpans < 0 || c.Workers < 0 || c.RetryFor < 0 {
+	if c.MaxTraces < 0 || c.MaxSpans < 0 || c.MaxBytes < 0 || c.Workers < 0 || c.RetryFor < 0 {
 		return c, fmt.Errorf("mlflowtrace: a limit is negative: %w", mlflow.ErrInvalid)
 	}
 	c.MaxTraces = cmp.Or(c.MaxTraces, 1000)
 	c.MaxSpans = cmp.Or(c.MaxSpans, 10_000)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 256<<20)
 	c.Workers = cmp.Or(c.Workers, 4)
 	c.RetryFor = cmp.Or(c.RetryFor, 5*time.Minute)
 	if c.Logger == nil {

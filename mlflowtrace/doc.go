@@ -40,8 +40,9 @@
 // # What it costs, and what is lost
 //
 // A trace is sent when its root span ends, not seconds later, and in the background:
-// Start and End never wait. Memory is bounded by Config.MaxTraces and
-// Config.MaxSpans. A request that fails for want of the server is repeated for
+// Start and End never wait. Memory is bounded by Config.MaxTraces, Config.MaxSpans
+// and Config.MaxBytes. A long trace goes in several requests of about a megabyte;
+// of spans that MLflow refuses only those are lost that are at fault. A request that fails for want of the server is repeated for
 // Config.RetryFor. Whatever is lost in spite of that, because the program ended or
 // MLflow refused it, is counted in Stats, logged and given to Config.OnDrop;
 // nothing is kept on disk.

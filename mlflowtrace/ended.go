@@ -10,7 +10,6 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
@@ -84,14 +83,17 @@ func encodeOne(out ptrace.Span, s sdktrace.ReadOnlySpan, traceID string) error {
 		}
 	}
 	for _, l := range s.Links() {
-		putLink(out.Links().AppendEmpty(), l.SpanContext)
+		putLink(out.Links().AppendEmpty(), l)
 	}
 	return putAttributes(out.Attributes(), derived(s, traceID))
 }
 
-func putLink(out ptrace.SpanLink, to trace.SpanContext) {
-	out.SetTraceID(pcommon.TraceID(to.TraceID()))
-	out.SetSpanID(pcommon.SpanID(to.SpanID()))
+func putLink(out ptrace.SpanLink, l sdktrace.Link) {
+	out.SetTraceID(pcommon.TraceID(l.SpanContext.TraceID()))
+	out.SetSpanID(pcommon.SpanID(l.SpanContext.SpanID()))
+	for _, kv := range l.Attributes {
+		putAttribute(out.Attributes(), kv)
+	}
 }
 
 // derived returns the attributes that MLflow's Python client adds, and that s does

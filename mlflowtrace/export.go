@@ -20,6 +20,8 @@ import (
 type job struct {
 	traceID string
 	spans   []sdktrace.ReadOnlySpan
+	again   int               // of spans, that MLflow has already
+	bytes   int               // of spans, freed when the job ends
 	info    *mlflow.TraceInfo // nil: no description is due
 }
 
@@ -50,11 +52,12 @@ func (p *SpanProcessor) take(t *running) job {
 	}
 	switch {
 	case t.send && p.client.SpansAreArtifacts():
-		j.spans = t.done // the file holds all of them, also when one comes later
+		j.spans, j.again = t.done, t.uploaded // the file holds all of them, also when one comes later
 	case t.send:
-		j.spans, t.done = t.done, nil
+		j.spans, j.bytes = t.done, t.bytes
+		t.done, t.bytes = nil, 0
 	}
-	t.register, t.describe, t.send = false, false, false
+	t.register, t.describe, t.send, t.late = false, false, false, false
 	return j
 }
 
@@ -79,8 +82,8 @@ func (p *SpanProcessor) info(t *running) *mlflow.TraceInfo {
 	return tr.info(root)
 }
 
-// spansPerRequest keeps requests of long traces small.
-const spansPerRequest = 500
+// maxRefused bounds the search for the spans of one trace that MLflow will not take.
+const maxRefused = 64
 
 // export sends the spans and then the description, and returns how many spans were
 // lost. Spans that MLflow will never take do not keep the description back: without
@@ -89,18 +92,8 @@ func (p *SpanProcessor) export(ctx context.Context, j job) (lost int, err error)
 	if p.client.SpansAreArtifacts() {
 		return p.exportFile(ctx, j)
 	}
-	lost = len(j.spans)
-	for batch := range slices.Chunk(j.spans, spansPerRequest) {
-		switch sendErr := p.exportSpans(ctx, j.traceID, batch); {
-		case sendErr == nil:
-			lost -= len(batch)
-		case retryable(sendErr), ctx.Err() != nil:
-			return lost, sendErr // MLflow is away: it would not take the rest either
-		default:
-			err = sendErr
-		}
-	}
-	if j.info == nil {
+	lost, err = p.exportSpans(ctx, j)
+	if j.info == nil || retryable(err) || ctx.Err() != nil { // MLflow is away
 		return lost, err
 	}
 	return lost, errors.Join(err, p.try(ctx, func(ctx context.Context) error {
@@ -109,18 +102,38 @@ func (p *SpanProcessor) export(ctx context.Context, j job) (lost int, err error)
 	}))
 }
 
-func (p *SpanProcessor) exportSpans(ctx context.Context, traceID string, spans []sdktrace.ReadOnlySpan) error {
+// exportSpans sends spans in batches. MLflow refuses a batch for one bad span, and a
+// proxy for its size; what is refused is sent again in halves, so that a span takes
+// no others with it.
+func (p *SpanProcessor) exportSpans(ctx context.Context, j job) (lost int, err error) {
+	lost = len(j.spans)
+	todo := batches(j.spans)
+	for refused := 0; len(todo) > 0; {
+		batch := todo[0]
+		todo = todo[1:]
+		switch sendErr := p.sendSpans(ctx, j.traceID, batch); {
+		case sendErr == nil:
+			lost -= len(batch)
+		case retryable(sendErr), ctx.Err() != nil:
+			return lost, sendErr // it would not take the rest either
+		case len(batch) > 1 && refused < maxRefused && errors.Is(sendErr, mlflow.ErrInvalid):
+			refused++
+			todo = slices.Insert(todo, 0, batch[:len(batch)/2], batch[len(batch)/2:])
+		default:
+			err = sendErr
+		}
+	}
+	return lost, err
+}
+
+func (p *SpanProcessor) sendSpans(ctx context.Context, traceID string, spans []sdktrace.ReadOnlySpan) error {
 	body, err := endedRequest(traceID, spans)
 	if err != nil {
-		return fmt.Errorf("mlflowtrace: encode: %w", err)
+		return fmt.Errorf("mlflowtrace: encode: %w: %w", err, mlflow.ErrInvalid)
 	}
-	err = p.try(ctx, func(ctx context.Context) error {
+	return p.try(ctx, func(ctx context.Context) error {
 		return p.client.ExportSpans(ctx, p.cfg.ExperimentID, body)
 	})
-	if err == nil {
-		p.sent(len(spans))
-	}
-	return err
 }
 
 // endedRequest returns ended spans as an OTLP ExportTraceServiceRequest.
@@ -130,30 +143,6 @@ func endedRequest(traceID string, ended []sdktrace.ReadOnlySpan) ([]byte, error)
 		return nil, err
 	}
 	return exportRequest(spans)
-}
-
-// exportFile sends a trace to a server that keeps all its spans in one file.
-func (p *SpanProcessor) exportFile(ctx context.Context, j job) (lost int, err error) {
-	spans, err := encodeEnded(j.traceID, j.spans)
-	if err != nil {
-		return len(j.spans), fmt.Errorf("mlflowtrace: encode: %w", err)
-	}
-	send := func(ctx context.Context) error { return describeAndUpload(ctx, p.client, j.info, spans) }
-	if len(j.spans) == 0 { // an early description
-		delete(j.info.Tags, mlflow.TagSpansLocation)
-		send = func(ctx context.Context) error { _, err := p.client.StartTrace(ctx, j.info); return err }
-	}
-	if err := p.try(ctx, send); err != nil {
-		return len(j.spans), err
-	}
-	p.sent(len(j.spans))
-	return 0, nil
-}
-
-func (p *SpanProcessor) sent(spans int) {
-	p.mu.Lock()
-	defer p.unlock()
-	p.stats.Spans += uint64(spans)
 }
 
 // finish ends a job. Who flushes is told last, after OnDrop.
@@ -168,11 +157,12 @@ func (p *SpanProcessor) finish(t *running, j job, lost int, err error) {
 func (p *SpanProcessor) settle(t *running, j job, lost int, err error) chan struct{} {
 	p.mu.Lock()
 	defer p.unlock()
-	switch {
-	case err != nil:
+	p.held -= j.bytes
+	p.stats.Spans += uint64(len(j.spans) - j.again - lost)
+	if err != nil {
 		p.drop(Drop{TraceID: j.traceID, Spans: lost, Err: err})
-	case j.info != nil && j.info.State != mlflow.StateInProgress:
-		p.stats.Traces++
+	} else {
+		p.arrived(t, j)
 	}
 	if t.register || t.describe || t.send {
 		p.queue <- t
@@ -182,6 +172,17 @@ func (p *SpanProcessor) settle(t *running, j job, lost int, err error) chan stru
 	t.queued = nil
 	p.forget(t)
 	return done
+}
+
+// arrived notes that all of a job is in MLflow.
+func (p *SpanProcessor) arrived(t *running, j job) {
+	if p.client.SpansAreArtifacts() {
+		t.uploaded = len(j.spans)
+	}
+	if j.info != nil && j.info.State != mlflow.StateInProgress && !t.whole {
+		t.whole = true
+		p.stats.Traces++
+	}
 }
 
 // The pauses between attempts: doubled each time, a quarter more or less.

@@ -1,6 +1,7 @@
 package mlflowtrace_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -42,6 +43,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		if body, err = io.ReadAll(r.Body); err != nil {
 			return nil, err
 		}
+		r.Body = io.NopCloser(bytes.NewReader(body)) // for answer
 	}
 	w.mu.Lock()
 	w.n++

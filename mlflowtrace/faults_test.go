@@ -221,6 +221,33 @@ func TestForgottenTracesMakeWay(t *testing.T) {
 	})
 }
 
+// TestTooManyBytes: what is held is bounded, over all traces, and freed once it is sent.
+func TestTooManyBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, lost := &wire{}, &losses{}
+		tr := w.start(t, mlflowtrace.Config{MaxBytes: 100_000, OnDrop: lost.add})
+		text := strings.Repeat("x", 30_000)
+		for range 2 { // as much again after the first has gone
+			ctx, root := tr.Start(t.Context(), "root")
+			_, other := tr.Start(t.Context(), "other", mlflowtrace.Inputs(text))
+			for range 5 {
+				_, child := tr.Start(ctx, "child", mlflowtrace.Inputs(text))
+				child.End()
+			}
+			other.End()
+			root.End()
+			synctest.Wait()
+			if s := tr.Stats(); s.HeldBytes != 0 {
+				t.Errorf("%d bytes are held", s.HeldBytes)
+			}
+		}
+		drops := lost.take()
+		if s := tr.Stats(); s.Spans != 10 || s.DroppedSpans != 4 || s.Traces != 4 || len(drops) != 2 || !errors.Is(drops[0].Err, mlflowtrace.ErrFull) {
+			t.Errorf("stats = %+v, drops = %+v", s, drops)
+		}
+	})
+}
+
 func TestTooManySpans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, lost := &wire{}, &losses{}
@@ -237,34 +264,6 @@ func TestTooManySpans(t *testing.T) {
 		}
 		if s := tr.Stats(); s.DroppedSpans != 3 || len(lost.take()) != 1 {
 			t.Errorf("stats = %+v, drops = %+v", s, lost.take())
-		}
-	})
-}
-
-// TestLongTrace: its spans go in several requests. One of them is refused; the
-// others, and the description, arrive all the same.
-func TestLongTrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, lost := &wire{answer: func(n int, _ *http.Request) (int, string) {
-			if n == 2 {
-				return 400, ""
-			}
-			return 0, ""
-		}}, &losses{}
-		tr := w.start(t, mlflowtrace.Config{OnDrop: lost.add})
-		ctx, root := tr.Start(t.Context(), "root")
-		for range 1200 {
-			_, child := tr.Start(ctx, "child")
-			child.End()
-		}
-		root.End()
-		synctest.Wait()
-		drops := lost.take()
-		if len(drops) != 1 || drops[0].Spans != 500 || !errors.Is(drops[0].Err, mlflow.ErrInvalid) {
-			t.Errorf("drops = %+v", drops)
-		}
-		if s := tr.Stats(); w.n != 4 || s.Spans != 701 || s.DroppedSpans != 500 || w.last() == nil {
-			t.Errorf("%d requests, stats = %+v", w.n, s)
 		}
 	})
 }

@@ -16,10 +16,12 @@ import (
 // Attributes of OTLP spans that MLflow turns into something of its own
 // (mlflow/tracing/otel and the table of the SQL store, 3.17).
 const (
-	attrSession   = "session.id"
-	attrUser      = "user.id"
-	attrTraceID   = "mlflow.traceRequestId"
-	attrTraceName = "mlflow.traceTag." + mlflow.TagTraceName
+	attrSession      = "session.id"
+	attrConversation = "gen_ai.conversation.id" // means session.id, where that is missing
+	attrUser         = "user.id"
+	attrService      = "service.name" // of the resource
+	attrTraceID      = "mlflow.traceRequestId"
+	attrTraceName    = "mlflow.traceTag." + mlflow.TagTraceName
 )
 
 const scopeName = "github.com/thumbprint-ai/thumbprint/mlflowtrace"

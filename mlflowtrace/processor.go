@@ -2,7 +2,6 @@ package mlflowtrace
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +25,7 @@ type SpanProcessor struct {
 
 	mu      sync.Mutex                 // guards what follows, and every running
 	traces  map[trace.TraceID]*running // at most cfg.MaxTraces
+	held    int                        // bytes of ended spans, about; at most cfg.MaxBytes, but for roots
 	closed  bool
 	stats   Stats
 	lastLog time.Time
@@ -44,9 +44,15 @@ type running struct {
 
 	open  map[trace.SpanID]bool // started and not ended
 	done  []sdktrace.ReadOnlySpan
+	bytes int                   // of done, in SpanProcessor.held
 	count int                   // spans taken into done so far
-	cut   bool                  // there were more of them than MaxSpans
+	cut   bool                  // there were more of them than MaxSpans or MaxBytes let in
 	ended sdktrace.ReadOnlySpan // the root, once it has ended
+	whole bool                  // its description is in MLflow
+
+	// Of a trace whose spans are a file, which stay in done.
+	uploaded int  // how many of them MLflow has
+	late     bool // some ended after the root, and wait for others
 
 	// What is due, and who does it: one worker at a time.
 	send     bool          // what is in done
@@ -117,15 +123,15 @@ func (p *SpanProcessor) begin(ctx context.Context, t *running, s sdktrace.ReadWr
 	if err := t.about.apply(opts); err != nil {
 		p.cfg.Logger.WarnContext(ctx, "mlflowtrace: option left out", "trace_id", mlflowID(t.id), "error", err)
 	}
-	if p.cfg.EarlyRegister {
+	if p.cfg.EarlyRegister && !p.client.SpansAreArtifacts() {
 		t.register = true
 		p.enqueue(t)
 	}
 }
 
 // OnEnd is called by the TracerProvider. Nothing is sent before a trace's root
-// ends; what ends later is sent at once. On Databricks nothing is sent before all
-// spans have ended, because they are one file.
+// ends; what ends later is sent at once. On Databricks, where the spans are one file,
+// it is sent when the last span has ended, or with the next ForceFlush.
 func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 	p.mu.Lock()
 	defer p.unlock()
@@ -140,7 +146,7 @@ func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 	p.keep(t, s, isRoot)
 	switch {
 	case p.client.SpansAreArtifacts():
-		p.endFile(t)
+		p.endFile(t, s, isRoot)
 	case isRoot:
 		t.ended, t.send, t.describe = s, true, true
 	case t.ended != nil, t.remote() && s.Parent().IsRemote():
@@ -152,26 +158,15 @@ func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 	p.forget(t)
 }
 
-// endFile makes a trace due when its last span has ended. Spans of a trace that
-// another process began are lost: the file is that process's to write.
-func (p *SpanProcessor) endFile(t *running) {
-	switch {
-	case len(t.open) > 0:
-	case t.remote():
-		p.drop(Drop{TraceID: mlflowID(t.id), Spans: len(t.done), Err: mlflow.ErrUnsupported})
-		t.done = nil
-	default:
-		root := slices.IndexFunc(t.done, func(s sdktrace.ReadOnlySpan) bool { return s.SpanContext().SpanID() == t.root })
-		t.ended, t.send, t.describe = t.done[root], true, true
-	}
-}
-
 // keep takes an ended span into the trace. The root has a place in any case.
 func (p *SpanProcessor) keep(t *running, s sdktrace.ReadOnlySpan, isRoot bool) {
+	size := sizeOf(s)
 	switch {
-	case t.count < p.cfg.MaxSpans || isRoot:
+	case t.count < p.cfg.MaxSpans && p.held+size <= p.cfg.MaxBytes || isRoot:
 		t.done = append(t.done, s)
 		t.count++
+		t.bytes += size
+		p.held += size
 	case !t.cut:
 		t.cut = true
 		p.drop(Drop{TraceID: mlflowID(t.id), Spans: 1, Err: ErrFull})
@@ -197,8 +192,8 @@ func (p *SpanProcessor) makeRoom() bool {
 	if oldest == nil || time.Since(oldest.since) < forgotten {
 		return false
 	}
-	delete(p.traces, oldest.id)
-	p.drop(Drop{TraceID: mlflowID(oldest.id), Spans: len(oldest.done), Err: ErrFull})
+	p.remove(oldest)
+	p.drop(Drop{TraceID: mlflowID(oldest.id), Spans: len(oldest.done) - oldest.uploaded, Err: ErrFull})
 	return true
 }
 
@@ -213,8 +208,13 @@ func (p *SpanProcessor) enqueue(t *running) {
 // forget frees the place of a trace that has nothing left to send or to wait for.
 func (p *SpanProcessor) forget(t *running) {
 	if len(t.open) == 0 && t.queued == nil {
-		delete(p.traces, t.id)
+		p.remove(t)
 	}
+}
+
+func (p *SpanProcessor) remove(t *running) {
+	delete(p.traces, t.id)
+	p.held -= t.bytes
 }
 
 // drop counts a loss; unlock reports it.
@@ -251,7 +251,7 @@ func (p *SpanProcessor) Stats() Stats {
 	p.mu.Lock()
 	defer p.unlock()
 	s := p.stats
-	s.Held = len(p.traces)
+	s.Held, s.HeldBytes = len(p.traces), p.held
 	return s
 }
 
@@ -272,6 +272,7 @@ func (p *SpanProcessor) waiting() (all []<-chan struct{}) {
 	p.mu.Lock()
 	defer p.unlock()
 	for _, t := range p.traces {
+		p.hasten(t)
 		if t.queued != nil {
 			all = append(all, t.queued)
 		}
@@ -296,8 +297,8 @@ func (p *SpanProcessor) Shutdown(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.unlock()
 	for _, t := range p.traces {
-		p.drop(Drop{TraceID: mlflowID(t.id), Spans: len(t.done), Err: ErrUnfinished})
+		p.remove(t)
+		p.drop(Drop{TraceID: mlflowID(t.id), Spans: len(t.done) - t.uploaded, Err: ErrUnfinished})
 	}
-	clear(p.traces)
 	return err
 }

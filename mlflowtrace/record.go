@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 
-	"go.opentelemetry.io/collector/pdata/ptrace"
-
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
@@ -67,24 +65,6 @@ func storedRequestID(ctx context.Context, c *mlflow.Client, traceID string) (str
 		return "", err
 	}
 	return info.ClientRequestID, nil
-}
-
-// describeAndUpload writes a trace whose spans are a file: the address for it is had
-// only once the trace is there.
-func describeAndUpload(ctx context.Context, c *mlflow.Client, info *mlflow.TraceInfo, spans ptrace.Traces) error {
-	file, err := artifactJSON(spans)
-	if err != nil {
-		return fmt.Errorf("%w: %w", mlflow.ErrInvalid, err)
-	}
-	delete(info.Tags, mlflow.TagSpansLocation)
-	if u := sumUsage(spans); u != nil && info.Metadata[mlflow.MetadataTokenUsage] == "" { // an MLflow server adds it up itself
-		b, _ := json.Marshal(u) // numbers always encode
-		info.Metadata[mlflow.MetadataTokenUsage] = string(b)
-	}
-	if _, err := c.StartTrace(ctx, info); err != nil && !errors.Is(err, mlflow.ErrAlreadyExists) {
-		return err
-	}
-	return c.UploadSpans(ctx, info.TraceID, file)
 }
 
 // info describes the trace. mlflow.trace.sizeStats is left out on purpose: with a

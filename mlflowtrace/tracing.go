@@ -35,7 +35,7 @@ func New(ctx context.Context, client *mlflow.Client, cfg Config) (*Tracing, erro
 	// Resource attributes become tags of every trace, so only what was asked for.
 	res := resource.Empty()
 	if cfg.ServiceName != "" {
-		res = resource.NewSchemaless(attribute.String("service.name", cfg.ServiceName))
+		res = resource.NewSchemaless(attribute.String(attrService, cfg.ServiceName))
 	}
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithSpanProcessor(p), sdktrace.WithResource(res), sdktrace.WithSampler(p.cfg.Sampler),

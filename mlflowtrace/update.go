@@ -45,7 +45,6 @@ func ClientRequestID(id string) TraceOption {
 
 // Session is the conversation the trace belongs to: at most 250 characters.
 func Session(id string) TraceOption {
-	const maxSession = 250 // MLflow refuses longer ones
 	return func(d *description) error {
 		if len([]rune(id)) > maxSession {
 			return fmt.Errorf("mlflowtrace: session is longer than %d characters: %w", maxSession, mlflow.ErrInvalid)
@@ -97,8 +96,9 @@ func State(s mlflow.TraceState) TraceOption {
 // Sizes of MLflow's columns. SQLite does not mind; PostgreSQL refuses the whole
 // description for one value that is longer.
 const (
-	maxKey   = 250
-	maxValue = 8000
+	maxKey     = 250
+	maxValue   = 8000
+	maxSession = 250 // on SQLite, too, MLflow refuses longer ones
 )
 
 // with returns m with one more entry.
