@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
 
 // The one artifact of a trace that is served is its file of spans, which
@@ -28,11 +29,18 @@ func (a *api) putArtifact(w http.ResponseWriter, req *http.Request) {
 		a.fail(w, req, err)
 		return
 	}
-	body, done, err := a.readExport(w, req) // the file takes turns with OTLP's exports
-	defer done()
+	turn := turn{slots: a.large} // the file takes turns with OTLP's exports
+	defer turn.end()
+	body, err := a.readExport(w, req, &turn)
 	if err != nil {
 		a.fail(w, req, err)
 		return
+	}
+	if _, commas := tracestore.Extent(body); commas > largeMessages {
+		if err := turn.take(req.Context()); err != nil {
+			a.fail(w, req, err)
+			return
+		}
 	}
 	spans, err := spansOfFile(body, trace)
 	if err == nil {

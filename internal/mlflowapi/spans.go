@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -23,8 +24,34 @@ const experimentHeader = "X-Mlflow-Experiment-Id"
 // make much memory of little traffic. What waits holds the bytes that it has sent.
 const (
 	largeExport     = 1 << 20 // bytes unpacked; a batch of 100 spans has a tenth of it
+	largeMessages   = 20_000  // of any kind; a batch of 100 spans has a tenth of them too
 	maxLargeExports = 2
 )
+
+// turn is that of one export. It is none until it is taken.
+type turn struct {
+	slots chan struct{}
+	taken bool
+}
+
+func (t *turn) take(ctx context.Context) error {
+	if t.taken {
+		return nil
+	}
+	select {
+	case t.slots <- struct{}{}:
+		t.taken = true
+		return nil
+	case <-ctx.Done():
+		return errs.New(errs.Unavailable, "The request was given up while it waited for other exports.")
+	}
+}
+
+func (t *turn) end() {
+	if t.taken {
+		<-t.slots
+	}
+}
 
 // exportSpans is OTLP over HTTP. Success is 200 with a protobuf answer, for
 // JSON too, as in MLflow. Spans that cannot be used are left out and named in
@@ -42,14 +69,25 @@ func (a *api) exportSpans(w http.ResponseWriter, req *http.Request) {
 		detail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	body, done, err := a.readExport(w, req)
-	defer done()
+	turn := turn{slots: a.large}
+	defer turn.end()
+	body, err := a.readExport(w, req, &turn)
 	if err != nil {
-		status, _ := mlflowError(err)
-		detail(w, status, errs.As(err).Public)
+		refuse(w, err)
 		return
 	}
-	batch, err := decode(kind, body)
+	export, err := readSpans(kind, body)
+	if err != nil {
+		detail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if export.Messages > largeMessages {
+		if err := turn.take(req.Context()); err != nil {
+			refuse(w, err)
+			return
+		}
+	}
+	batch, err := export.Decode()
 	if err != nil {
 		detail(w, http.StatusBadRequest, err.Error())
 		return
@@ -98,6 +136,11 @@ func detail(w http.ResponseWriter, status int, what any) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"detail": what})
 }
 
+func refuse(w http.ResponseWriter, err error) {
+	status, _ := mlflowError(err)
+	detail(w, status, errs.As(err).Public)
+}
+
 const (
 	kindProto = "application/x-protobuf"
 	kindJSON  = "application/json"
@@ -114,34 +157,31 @@ func exportKind(req *http.Request) (string, error) {
 	return kind, nil
 }
 
-// readExport returns the bytes of an export, unpacked. A large one has then a
-// turn, which done, never nil, gives back.
-func (a *api) readExport(w http.ResponseWriter, req *http.Request) (body []byte, done func(), err error) {
-	done = func() {}
-	if body, err = readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody)); err != nil {
-		return nil, done, err
+// readExport returns the bytes of an export, unpacked, for which a large one has
+// taken its turn.
+func (a *api) readExport(w http.ResponseWriter, req *http.Request, turn *turn) ([]byte, error) {
+	body, err := readAll(http.MaxBytesReader(w, req.Body, a.maxSpanBody))
+	if err != nil {
+		return nil, err
 	}
 	encoding := strings.ToLower(req.Header.Get("Content-Encoding"))
 	var packed io.Reader
 	if encoding != "" {
 		if packed, err = unpacker(body, encoding); err != nil {
-			return nil, done, err
+			return nil, err
 		}
 		body, err = unpack(nil, packed, encoding, min(largeExport, a.maxSpanBody+1))
 	}
 	if err != nil || len(body) < largeExport {
-		return body, done, a.checkSize(body, err)
+		return body, a.checkSize(body, err)
 	}
-	select {
-	case a.large <- struct{}{}:
-		done = func() { <-a.large }
-	case <-req.Context().Done():
-		return nil, done, errs.New(errs.Unavailable, "The request was given up while it waited for other exports.")
+	if err := turn.take(req.Context()); err != nil {
+		return nil, err
 	}
 	if encoding != "" {
 		body, err = unpack(body, packed, encoding, a.maxSpanBody+1)
 	}
-	return body, done, a.checkSize(body, err)
+	return body, a.checkSize(body, err)
 }
 
 func (a *api) checkSize(body []byte, err error) error {
@@ -151,11 +191,11 @@ func (a *api) checkSize(body []byte, err error) error {
 	return err
 }
 
-func decode(kind string, body []byte) (otlp.Batch, error) {
+func readSpans(kind string, body []byte) (otlp.Request, error) {
 	if kind == kindJSON {
-		return otlp.DecodeJSON(body)
+		return otlp.ReadJSON(body)
 	}
-	return otlp.DecodeProto(body)
+	return otlp.ReadProto(body)
 }
 
 // unpacker returns a reader of what body holds.

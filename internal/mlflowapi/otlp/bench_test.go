@@ -6,8 +6,6 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
-
-	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi/otlp"
 )
 
 // BenchmarkDecodeProto decodes an export of 100 spans of some 400 bytes.
@@ -30,7 +28,7 @@ func BenchmarkDecodeProto(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := otlp.DecodeProto(body); err != nil {
+		if _, err := decodeProto(body); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -26,19 +26,18 @@ var (
 	errMany  = fmt.Errorf("%w: more than %d events, links, attributes and values in one request", ErrFormat, MaxMessages)
 )
 
-// checkBounds refuses a request that would be too much once decoded, before it
-// is. The decoder bounds nothing: a few megabytes of nested lists would end the
-// process with a stack overflow, and 64 MiB of empty spans take gigabytes.
+// tally counts what a request holds, and refuses one that would be too much once
+// decoded, before it is. The decoder bounds nothing: a few megabytes of nested
+// lists would end the process with a stack overflow, and 64 MiB of empty spans
+// take gigabytes.
 //
 // What this cannot follow it refuses as well, though the decoder might take it:
 // a number it reads otherwise than the decoder would hide a value from it. No
 // encoder writes groups, overlong numbers or fields beyond protobuf's range.
-func checkBounds(body []byte) error {
-	return new(tally).add(exportRequest, body, 3*maxDepth+4)
-}
-
-// tally counts what a request holds.
 type tally struct{ spans, messages int }
+
+// maxMessageDepth is how deep messages are nested when a value is maxDepth deep.
+const maxMessageDepth = 3*maxDepth + 4
 
 // maxField is the greatest field number that protobuf allows.
 const maxField = 1<<29 - 1

@@ -36,32 +36,46 @@ type Batch struct {
 	Rejected int // spans without ids
 }
 
-// DecodeProto reads a protobuf request.
-func DecodeProto(body []byte) (Batch, error) {
-	if err := checkBounds(body); err != nil {
-		return Batch{}, err
+// Request is an export whose bounds have been checked.
+type Request struct {
+	// Messages is how many spans, events, links, attributes and values it holds:
+	// decoded, each takes about a hundred bytes.
+	Messages int
+	proto    []byte
+}
+
+// ReadProto checks a protobuf request, and keeps body.
+func ReadProto(body []byte) (Request, error) {
+	var t tally
+	if err := t.add(exportRequest, body, maxMessageDepth); err != nil {
+		return Request{}, err
 	}
+	return Request{Messages: t.messages, proto: body}, nil
+}
+
+// ReadJSON checks an OTLP/JSON request, whose ids are hexadecimal.
+func ReadJSON(body []byte) (Request, error) {
+	if !json.Valid(body) {
+		return Request{}, ErrFormat
+	}
+	if depth, _ := tracestore.Extent(body); depth > 3*maxDepth {
+		return Request{}, errDeep
+	}
+	proto, err := fromJSON(body)
+	if err != nil {
+		return Request{}, err
+	}
+	return ReadProto(proto)
+}
+
+// Decode returns what the request holds.
+func (r Request) Decode() (Batch, error) {
 	var u ptrace.ProtoUnmarshaler
-	traces, err := u.UnmarshalTraces(body)
+	traces, err := u.UnmarshalTraces(r.proto)
 	if err != nil {
 		return Batch{}, ErrFormat
 	}
 	return convert(traces)
-}
-
-// DecodeJSON reads an OTLP/JSON request, whose ids are hexadecimal.
-func DecodeJSON(body []byte) (Batch, error) {
-	if !json.Valid(body) {
-		return Batch{}, ErrFormat
-	}
-	if depth, _ := tracestore.Extent(body); depth > 3*maxDepth {
-		return Batch{}, errDeep
-	}
-	proto, err := fromJSON(body)
-	if err != nil {
-		return Batch{}, err
-	}
-	return DecodeProto(proto)
 }
 
 func convert(traces ptrace.Traces) (Batch, error) {

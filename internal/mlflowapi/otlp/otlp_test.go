@@ -36,6 +36,17 @@ const request = `{"resourceSpans": [{"resource": {"attributes": [{"key": "servic
   "links": [{"traceId": "0123456789abcdef0123456789abcde0", "spanId": "00000000000000e1"}]},
  {"traceId": "", "spanId": "00000000000000f2", "name": "no trace id"}]}]}]}`
 
+func decodeProto(body []byte) (otlp.Batch, error) { return decoded(otlp.ReadProto(body)) }
+
+func decodeJSON(body []byte) (otlp.Batch, error) { return decoded(otlp.ReadJSON(body)) }
+
+func decoded(r otlp.Request, err error) (otlp.Batch, error) {
+	if err != nil {
+		return otlp.Batch{}, err
+	}
+	return r.Decode()
+}
+
 func attr(key, value string) tracestore.Attribute {
 	return tracestore.Attribute{Key: key, Value: json.RawMessage(value)}
 }
@@ -65,8 +76,8 @@ func TestDecode(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, decode := range map[string]func() (otlp.Batch, error){
-		"json":     func() (otlp.Batch, error) { return otlp.DecodeJSON([]byte(request)) },
-		"protobuf": func() (otlp.Batch, error) { return otlp.DecodeProto(proto) },
+		"json":     func() (otlp.Batch, error) { return decodeJSON([]byte(request)) },
+		"protobuf": func() (otlp.Batch, error) { return decodeProto(proto) },
 	} {
 		got, err := decode()
 		if diff := cmp.Diff(otlp.Batch{Spans: []tracestore.Span{want}, Rejected: 1}, got); diff != "" || err != nil {
@@ -80,19 +91,19 @@ func TestDecodeRefuses(t *testing.T) {
 		"garbage": "\xff\xff", "not an object": "[]", "ids in base64": strings.Replace(request, "00000000000000f1", "AAAAAAAAAPE=", 1),
 		"nested": `{"resourceSpans":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "cut": request[:len(request)-5],
 	} {
-		if _, err := otlp.DecodeJSON([]byte(body)); !errors.Is(err, otlp.ErrFormat) {
+		if _, err := decodeJSON([]byte(body)); !errors.Is(err, otlp.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, body := range []string{`{}`, `{"resourceSpans": []}`} {
-		if _, err := otlp.DecodeJSON([]byte(body)); !errors.Is(err, otlp.ErrNoSpans) {
+		if _, err := decodeJSON([]byte(body)); !errors.Is(err, otlp.ErrNoSpans) {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
-	if _, err := otlp.DecodeProto([]byte("\xff\xff\xff")); !errors.Is(err, otlp.ErrFormat) {
+	if _, err := decodeProto([]byte("\xff\xff\xff")); !errors.Is(err, otlp.ErrFormat) {
 		t.Errorf("garbage: %v", err)
 	}
-	if b, err := otlp.DecodeJSON([]byte(`{"resourceSpans": [{"scopeSpans": []}]}`)); err != nil || len(b.Spans) != 0 {
+	if b, err := decodeJSON([]byte(`{"resourceSpans": [{"scopeSpans": []}]}`)); err != nil || len(b.Spans) != 0 {
 		t.Errorf("empty scopeSpans: %v, %v", b, err)
 	}
 }
@@ -117,10 +128,10 @@ func nested(t *testing.T, depth int) []byte {
 }
 
 func TestDepth(t *testing.T) {
-	if _, err := otlp.DecodeProto(nested(t, 90)); err != nil {
+	if _, err := decodeProto(nested(t, 90)); err != nil {
 		t.Errorf("90 levels: %v", err)
 	}
-	if _, err := otlp.DecodeProto(nested(t, 5000)); !errors.Is(err, otlp.ErrFormat) {
+	if _, err := decodeProto(nested(t, 5000)); !errors.Is(err, otlp.ErrFormat) {
 		t.Errorf("5000 levels: %v", err)
 	}
 }
@@ -148,7 +159,7 @@ func TestDepthCannotBeHidden(t *testing.T) {
 		"behind an overlong number":      append([]byte{15 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, deep...),
 		"in a field of 33 bits":          field((1<<32+1)<<3|2, resourceSpans),
 	} {
-		if _, err := otlp.DecodeProto(body); !errors.Is(err, otlp.ErrFormat) {
+		if _, err := decodeProto(body); !errors.Is(err, otlp.ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -175,20 +186,20 @@ func TestBombs(t *testing.T) {
 		body   []byte
 		want   string
 	}{
-		"spans":                          {otlp.DecodeProto, field(1, field(2, empty(2))), "more than 50000 spans"},
-		"spans of several scopes":        {otlp.DecodeProto, bytes.Repeat(field(1, field(2, field(2, nil))), otlp.MaxSpans+1), "more than 50000 spans"},
-		"events":                         {otlp.DecodeProto, inSpan(empty(11)), "more than 2000000 events"},
-		"links":                          {otlp.DecodeProto, inSpan(empty(13)), "more than 2000000 events"},
-		"attributes":                     {otlp.DecodeProto, inSpan(empty(9)), "more than 2000000 events"},
-		"values":                         {otlp.DecodeProto, inSpan(field(9, field(2, field(5, empty(1))))), "more than 2000000 events"},
-		"resources":                      {otlp.DecodeProto, empty(1), "more than 2000000 events"},
-		"names of entities":              {otlp.DecodeProto, field(1, field(1, field(3, empty(3)))), "more than 2000000 events"},
-		"JSON: spans":                    {otlp.DecodeJSON, jsonSpans(strings.Repeat("{},", many) + "{}"), "more than 50000 spans"},
-		"JSON: events":                   {otlp.DecodeJSON, jsonSpans(list("events", "{}")), "more than 2000000 events"},
-		"JSON: nulls":                    {otlp.DecodeJSON, jsonSpans(strings.Repeat("null,", many) + "null"), "Invalid OpenTelemetry format"},
-		"JSON: numbers":                  {otlp.DecodeJSON, jsonSpans(strings.Repeat("1,", many) + "1"), "Invalid OpenTelemetry format"},
-		"JSON: a text taken for a list":  {otlp.DecodeJSON, jsonSpans(`"` + strings.Repeat(",", many) + `"`), "Invalid OpenTelemetry format"},
-		"JSON: a text behind a mismatch": {otlp.DecodeJSON, jsonSpans(`{"name":true,"x":"` + strings.Repeat(",", many) + `"}`), "Invalid OpenTelemetry format"},
+		"spans":                          {decodeProto, field(1, field(2, empty(2))), "more than 50000 spans"},
+		"spans of several scopes":        {decodeProto, bytes.Repeat(field(1, field(2, field(2, nil))), otlp.MaxSpans+1), "more than 50000 spans"},
+		"events":                         {decodeProto, inSpan(empty(11)), "more than 2000000 events"},
+		"links":                          {decodeProto, inSpan(empty(13)), "more than 2000000 events"},
+		"attributes":                     {decodeProto, inSpan(empty(9)), "more than 2000000 events"},
+		"values":                         {decodeProto, inSpan(field(9, field(2, field(5, empty(1))))), "more than 2000000 events"},
+		"resources":                      {decodeProto, empty(1), "more than 2000000 events"},
+		"names of entities":              {decodeProto, field(1, field(1, field(3, empty(3)))), "more than 2000000 events"},
+		"JSON: spans":                    {decodeJSON, jsonSpans(strings.Repeat("{},", many) + "{}"), "more than 50000 spans"},
+		"JSON: events":                   {decodeJSON, jsonSpans(list("events", "{}")), "more than 2000000 events"},
+		"JSON: nulls":                    {decodeJSON, jsonSpans(strings.Repeat("null,", many) + "null"), "Invalid OpenTelemetry format"},
+		"JSON: numbers":                  {decodeJSON, jsonSpans(strings.Repeat("1,", many) + "1"), "Invalid OpenTelemetry format"},
+		"JSON: a text taken for a list":  {decodeJSON, jsonSpans(`"` + strings.Repeat(",", many) + `"`), "Invalid OpenTelemetry format"},
+		"JSON: a text behind a mismatch": {decodeJSON, jsonSpans(`{"name":true,"x":"` + strings.Repeat(",", many) + `"}`), "Invalid OpenTelemetry format"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -215,7 +226,7 @@ func TestDecodeJSONForms(t *testing.T) {
 		"spanId": "00000000000000f1", "parentSpanId": null, "name": null, "start_time_unix_nano": 1.5e18, "endTimeUnixNano": 1795377177695000002,
 		"status": {"code": "STATUS_CODE_ERROR"}, "events": [], "links": null, "attributes": [{"value": {"int_value": 7.0}, "key": "int"}, {"key": "min", "value": {"intValue": "-9223372036854775808"}},
 		{"key": "nan", "value": {"doubleValue": "NaN"}}, {"key": "bytes", "value": {"bytesValue": "AAH/"}}, {"key": "null", "value": null}, {"key": "lone \ud800", "value": {"stringValue": "😀"}}]}]}]}]}`
-	got, err := otlp.DecodeJSON([]byte(body))
+	got, err := decodeJSON([]byte(body))
 	want := otlp.Batch{Spans: []tracestore.Span{{
 		TraceID: "tr-0123456789abcdef0123456789abcdef", ID: "00000000000000f1", Status: tracestore.StatusError, StartNS: 15e17, EndNS: 1795377177695000002,
 		Attributes: []tracestore.Attribute{
@@ -233,7 +244,7 @@ func TestDecodeJSONForms(t *testing.T) {
 		`"attributes": {}`, `"attributes": [1]`, `"attributes": [null]`, `"attributes": [{"key": "k", "value": "v"}]`, `"attributes": [{"value": {"intValue": 1.5}}]`,
 		`"attributes": [{"value": {"boolValue": "true"}}]`, `"attributes": [{"value": {"doubleValue": false}}]`, `"attributes": [{"value": {"bytesValue": "?"}}]`, `"attributes": [{"value": {"arrayValue": [1]}}]`,
 	} {
-		if b, err := otlp.DecodeJSON([]byte(span + field + "}]}]}]}")); !errors.Is(err, otlp.ErrFormat) {
+		if b, err := decodeJSON([]byte(span + field + "}]}]}]}")); !errors.Is(err, otlp.ErrFormat) {
 			t.Errorf("%s: %v, %v", field, b, err)
 		}
 	}
@@ -286,9 +297,9 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, asJSON bool) {
-		decode := otlp.DecodeProto
+		decode := decodeProto
 		if asJSON {
-			decode = otlp.DecodeJSON
+			decode = decodeJSON
 		}
 		batch, err := decode(body)
 		if err != nil {
