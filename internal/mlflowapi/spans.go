@@ -232,7 +232,7 @@ func exportAnswer(rejected int) []byte {
 	if rejected == 0 {
 		return nil
 	}
-	const words = "spans without a trace id or span id were left out"
+	const words = "spans whose ids are missing or malformed were left out"
 	inner := binary.AppendUvarint([]byte{0x08}, uint64(rejected))
 	inner = append(binary.AppendUvarint(append(inner, 0x12), uint64(len(words))), words...)
 	return append(binary.AppendUvarint([]byte{0x0a}, uint64(len(inner))), inner...)

@@ -69,6 +69,7 @@ var deliberate = []struct {
 	{regexp.MustCompile(`"rationale":""`), "200 ", "an empty rationale is none"},
 	{regexp.MustCompile(`^POST /v1/traces .* (\[\]|null|{"resourceSpans":\[null\]})$`), "500 ", "MLflow fails on an export of nulls"},
 	{regexp.MustCompile(`^POST /v1/traces .*"parentSpanId":"0123"`), "200 ", "MLflow pads short ids"},
+	{regexp.MustCompile(`^POST /v1/traces .*"parentSpanId":"xyz"`), "400 ", "one malformed id refuses MLflow's whole batch"},
 	{regexp.MustCompile(`^POST /v1/traces .*{"resource_spans"`), "422 ", "in MLflow OTLP/JSON must be in camel case"},
 	{regexp.MustCompile(`^POST /v1/traces \["X-Mlflow-Experiment-Id" ""\]`), "200 ", "MLflow takes an empty name of an experiment"},
 	{regexp.MustCompile(`^POST /v1/traces \["X-Mlflow-Experiment-Id" "-1"\]`), "404 ", "a negative experiment is not missing but invalid"},

@@ -42,48 +42,87 @@ const maxMessageDepth = 3*maxDepth + 4
 // maxField is the greatest field number that protobuf allows.
 const maxField = 1<<29 - 1
 
-func (t *tally) add(m *message, b []byte, left int) error {
+func (t *tally) add(m *message, body []byte, left int) error {
 	if left == 0 {
 		return errDeep
 	}
-	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 || tag>>3 > maxField {
-			return ErrFormat
+	malformed := false
+	for b := body; len(b) > 0; {
+		tag, content, rest, err := readField(b)
+		if err != nil {
+			return err
 		}
-		b = b[n:]
-		switch tag & 7 {
-		case 0:
-			if _, n = binary.Uvarint(b); n <= 0 {
-				return ErrFormat
-			}
-		case 1:
-			n = 8
-		case 5:
-			n = 4
-		case 2:
-			size, k := binary.Uvarint(b)
-			if k <= 0 || size > uint64(len(b)-k) {
-				return ErrFormat
-			}
-			n = k + int(size)
-			if err := t.addField(m.byNumber(tag>>3), b[k:n], left-1); err != nil {
+		if f := m.byNumber(tag >> 3); f != nil && tag&7 == lengthWire {
+			if err := t.addField(f, content, left-1); err != nil {
 				return err
 			}
-		default:
-			return ErrFormat
+			malformed = malformed || f.isMalformed(content)
 		}
-		if n > len(b) {
-			return ErrFormat
-		}
-		b = b[n:]
+		b = rest
+	}
+	if malformed {
+		hideIDs(m, body)
 	}
 	return nil
 }
 
+// lengthWire is the wire type of a field that says its length.
+const lengthWire = 2
+
+// readField reads one field; content is that of lengthWire.
+func readField(b []byte) (tag uint64, content, rest []byte, err error) {
+	tag, n := binary.Uvarint(b)
+	if n <= 0 || tag>>3 > maxField {
+		return 0, nil, nil, ErrFormat
+	}
+	b = b[n:]
+	switch tag & 7 {
+	case 0:
+		if _, n = binary.Uvarint(b); n <= 0 {
+			return 0, nil, nil, ErrFormat
+		}
+	case 1:
+		n = 8
+	case 5:
+		n = 4
+	case lengthWire:
+		size, k := binary.Uvarint(b)
+		if k <= 0 || size > uint64(len(b)-k) {
+			return 0, nil, nil, ErrFormat
+		}
+		n = k + int(size)
+		content = b[k:n]
+	default:
+		return 0, nil, nil, ErrFormat
+	}
+	if n > len(b) {
+		return 0, nil, nil, ErrFormat
+	}
+	return tag, content, b[n:], nil
+}
+
+// traceState is a field of spans and links, a text that we do not read.
+const traceState = 3
+
+// hideIDs takes the ids from a span or a link, in place, by calling them
+// trace_state: the decoder would refuse the whole request for one of them that has
+// a wrong length, and what has no id is left out alone.
+func hideIDs(m *message, b []byte) {
+	for len(b) > 0 {
+		tag, _, rest, err := readField(b)
+		if err != nil {
+			return
+		}
+		if f := m.byNumber(tag >> 3); f != nil && f.idSize() > 0 {
+			b[0] = b[0]&0x80 | traceState<<3 | lengthWire
+		}
+		b = rest
+	}
+}
+
 // addField counts what a field holds that has a length.
 func (t *tally) addField(f *field, content []byte, left int) error {
-	if f == nil || f.message == nil && f.kind != kindTexts {
+	if f.message == nil && f.kind != kindTexts {
 		return nil
 	}
 	if err := t.one(f.message); err != nil || f.message == nil {

@@ -124,7 +124,7 @@ func (c *converter) message(f *field, first json.Token) error {
 	if err := c.tally.one(f.message); err != nil {
 		return err
 	}
-	c.tag(f, 2)
+	c.tag(f, lengthWire)
 	at := len(c.out)
 	c.out = append(c.out, make([]byte, lengthSize)...)
 	if err := c.object(f.message); err != nil {
@@ -148,12 +148,12 @@ func (c *converter) scalar(f *field, tok json.Token) error {
 		s = n.String()
 	}
 	switch f.kind {
-	case kindText, kindID, kindBytes:
+	case kindText, kindTraceID, kindSpanID, kindBytes:
 		content, ok := contentOf(f.kind, s)
 		if !isText || !ok {
 			return ErrFormat
 		}
-		c.tag(f, 2)
+		c.tag(f, lengthWire)
 		c.out = append(binary.AppendUvarint(c.out, uint64(len(content))), content...)
 	case kindBoolean:
 		yes, ok := tok.(bool)
@@ -200,8 +200,10 @@ func contentOf(k kind, s string) (content string, ok bool) {
 	var raw []byte
 	var err error
 	switch k {
-	case kindID:
-		raw, err = hex.DecodeString(s)
+	case kindTraceID, kindSpanID:
+		if raw, err = hex.DecodeString(s); err != nil {
+			return s[:1], true // of a wrong length as well: it is malformed, not the request
+		}
 	case kindBytes:
 		raw, err = base64.StdEncoding.DecodeString(s)
 	default:

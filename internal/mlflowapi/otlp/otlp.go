@@ -33,7 +33,7 @@ var (
 // Batch is what a request holds.
 type Batch struct {
 	Spans    []tracestore.Span
-	Rejected int // spans without ids
+	Rejected int // spans whose ids are missing or malformed
 }
 
 // Request is an export whose bounds have been checked.
@@ -44,7 +44,8 @@ type Request struct {
 	proto    []byte
 }
 
-// ReadProto checks a protobuf request, and keeps body.
+// ReadProto checks a protobuf request. It keeps body, and changes it where ids are
+// malformed.
 func ReadProto(body []byte) (Request, error) {
 	var t tally
 	if err := t.add(exportRequest, body, maxMessageDepth); err != nil {
@@ -130,6 +131,9 @@ func span(sp ptrace.Span, resource []tracestore.Attribute) tracestore.Span {
 			break
 		}
 		linked := l.TraceID()
+		if linked.IsEmpty() || l.SpanID().IsEmpty() {
+			continue
+		}
 		out.Links = append(out.Links, tracestore.Link{
 			TraceID: hex.EncodeToString(linked[:]), SpanID: spanID(l.SpanID()), Attributes: attributes(l.Attributes()),
 		})

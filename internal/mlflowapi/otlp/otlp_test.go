@@ -88,7 +88,7 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for name, body := range map[string]string{
-		"garbage": "\xff\xff", "not an object": "[]", "ids in base64": strings.Replace(request, "00000000000000f1", "AAAAAAAAAPE=", 1),
+		"garbage": "\xff\xff", "not an object": "[]",
 		"nested": `{"resourceSpans":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "cut": request[:len(request)-5],
 	} {
 		if _, err := decodeJSON([]byte(body)); !errors.Is(err, otlp.ErrFormat) {
@@ -240,13 +240,50 @@ func TestDecodeJSONForms(t *testing.T) {
 	}
 	const span = `{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1", `
 	for _, field := range []string{
-		`"name": 1`, `"name": ["x"]`, `"traceId": "0123"`, `"traceId": 5`, `"startTimeUnixNano": -1`, `"startTimeUnixNano": "soon"`, `"startTimeUnixNano": true`, `"status": []`, `"status": {"code": true}`,
+		`"name": 1`, `"name": ["x"]`, `"traceId": 5`, `"startTimeUnixNano": -1`, `"startTimeUnixNano": "soon"`, `"startTimeUnixNano": true`, `"status": []`, `"status": {"code": true}`,
 		`"attributes": {}`, `"attributes": [1]`, `"attributes": [null]`, `"attributes": [{"key": "k", "value": "v"}]`, `"attributes": [{"value": {"intValue": 1.5}}]`,
 		`"attributes": [{"value": {"boolValue": "true"}}]`, `"attributes": [{"value": {"doubleValue": false}}]`, `"attributes": [{"value": {"bytesValue": "?"}}]`, `"attributes": [{"value": {"arrayValue": [1]}}]`,
 	} {
 		if b, err := decodeJSON([]byte(span + field + "}]}]}]}")); !errors.Is(err, otlp.ErrFormat) {
 			t.Errorf("%s: %v, %v", field, b, err)
 		}
+	}
+}
+
+// TestMalformedIDs: a span with an id that is none is left out, and spoils neither
+// the others nor, as a link, its span.
+func TestMalformedIDs(t *testing.T) {
+	const good = `{"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1", "parentSpanId": "00000000000000f0", "name": "n", "links": [{"traceId": "0123456789abcdef0123456789abcdef", "spanId": "00000000000000f2"}]}`
+	for what, tc := range map[string]struct {
+		from, to               string
+		spans, links, rejected int
+	}{
+		"nothing":                 {"", "", 2, 2, 0},
+		"a short trace":           {`"0123456789abcdef0123456789abcdef", "spanId": "00000000000000f1"`, `"0123", "spanId": "00000000000000f1"`, 1, 1, 1},
+		"a long span":             {"00000000000000f1", "00000000000000f1f1f1", 1, 1, 1},
+		"a span in base64":        {"00000000000000f1", "AAAAAAAAAPE=", 1, 1, 1},
+		"a short parent":          {"00000000000000f0", "f0", 1, 1, 1},
+		"no parent":               {"00000000000000f0", "", 2, 2, 0},
+		"a short span in a link":  {"00000000000000f2", "f2", 2, 1, 0},
+		"no span":                 {"00000000000000f1", "", 1, 1, 1},
+		"a trace that is no text": {`"00000000000000f1"`, `"é"`, 1, 1, 1},
+	} {
+		body := `{"resourceSpans": [{"scopeSpans": [{"spans": [` + strings.Replace(good, tc.from, tc.to, 1) + ", " + good + `]}]}]}`
+		got, err := decodeJSON([]byte(body))
+		links := 0
+		for _, sp := range got.Spans {
+			links += len(sp.Links)
+		}
+		if err != nil || len(got.Spans) != tc.spans || links != tc.links || got.Rejected != tc.rejected {
+			t.Errorf("%s: %d spans, %d links, %d rejected, %v", what, len(got.Spans), links, got.Rejected, err)
+		}
+	}
+	// An overlong tag is a tag.
+	id := "\x8a\x80\x00\x02xx\x12\x0812345678"
+	span := string(rune(0x12)) + string(rune(len(id))) + id
+	scope := string(rune(0x12)) + string(rune(len(span))) + span
+	if got, err := decodeProto([]byte("\x0a" + string(rune(len(scope))) + scope)); err != nil || got.Rejected != 1 {
+		t.Errorf("an overlong tag: %+v, %v", got, err)
 	}
 }
 
@@ -297,6 +334,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, asJSON bool) {
+		body = bytes.Clone(body)
 		decode := decodeProto
 		if asJSON {
 			decode = decodeJSON

@@ -19,10 +19,11 @@ type field struct {
 type kind int
 
 const (
-	kindText  kind = iota
-	kindTexts      // a list of text
-	kindID         // bytes, in JSON hexadecimal
-	kindBytes      // bytes, in JSON base64
+	kindText    kind = iota
+	kindTexts        // a list of text
+	kindTraceID      // 16 bytes, in JSON hexadecimal
+	kindSpanID       // 8 bytes, in JSON hexadecimal
+	kindBytes        // bytes, in JSON base64
 	kindBoolean
 	kindInteger // a varint
 	kindEnum    // a varint, in JSON also a name
@@ -46,10 +47,10 @@ func newExportRequest() *message {
 	}
 	attributes := func(number uint64) field { return field{number, "attributes", kindList, keyValue} }
 	event := &message{fields: []field{{1, "timeUnixNano", kindFixed64, nil}, {2, "name", kindText, nil}, attributes(3)}}
-	link := &message{fields: []field{{1, "traceId", kindID, nil}, {2, "spanId", kindID, nil}, attributes(4)}}
+	link := &message{fields: []field{{1, "traceId", kindTraceID, nil}, {2, "spanId", kindSpanID, nil}, attributes(4)}}
 	status := &message{fields: []field{{2, "message", kindText, nil}, {3, "code", kindEnum, nil}}}
 	span := &message{isSpan: true, fields: []field{
-		{1, "traceId", kindID, nil}, {2, "spanId", kindID, nil}, {4, "parentSpanId", kindID, nil}, {5, "name", kindText, nil},
+		{1, "traceId", kindTraceID, nil}, {2, "spanId", kindSpanID, nil}, {4, "parentSpanId", kindSpanID, nil}, {5, "name", kindText, nil},
 		{7, "startTimeUnixNano", kindFixed64, nil}, {8, "endTimeUnixNano", kindFixed64, nil}, attributes(9),
 		{11, "events", kindList, event}, {13, "links", kindList, link}, {15, "status", kindOne, status},
 	}}
@@ -70,6 +71,21 @@ func (m *message) byNumber(n uint64) *field {
 		}
 	}
 	return nil
+}
+
+// idSize is how long an id is, 0 for what is none.
+func (f *field) idSize() int {
+	switch f.kind {
+	case kindTraceID:
+		return 16
+	case kindSpanID:
+		return 8
+	}
+	return 0
+}
+
+func (f *field) isMalformed(id []byte) bool {
+	return f.idSize() > 0 && len(id) != 0 && len(id) != f.idSize()
 }
 
 // byName finds a field of JSON, whose name may also be the one of the protobuf
