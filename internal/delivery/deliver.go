@@ -58,39 +58,28 @@ func (e *Engine) tooEarly(ctx context.Context, f feedback.Feedback, l link.Link)
 	if failed {
 		return e.failed(f, "MLflow does not take the trace of this answer.", "")
 	}
-	if e.circuit.open() && e.experiment(l) != "" {
-		if _, ok := e.circuit.allow(); ok {
-			return e.recordFirst(ctx, f, l)
-		}
-	}
 	// The trace's own job hastens us when it is done; this is for the case that
 	// it was done while we looked.
-	return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, min(longestWait, max(shortestLook, time.Since(f.UpdatedAt)/4)))
+	o := e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, min(longestWait, max(shortestLook, time.Since(f.UpdatedAt)/4)))
+	if e.circuit.open() {
+		o.Commit = e.traceFirst(o.Commit, l.ClientRequestID)
+	}
+	return o
 }
 
-// recordFirst does what the rating waits for. While MLflow is down one job at a time
-// may ask whether it is back; when that is a rating whose trace is not recorded, it
-// asks with that, because the trace's own job would not get its turn for hours
-// behind thousands of others that wait for it.
-func (e *Engine) recordFirst(ctx context.Context, f feedback.Feedback, l link.Link) outbox.Outcome {
-	tr, err := e.kept(ctx, l)
-	if err != nil {
-		return outbox.Retry(time.Second, false, "our own store cannot be read: "+err.Error())
+// traceFirst is commit, which may be nil, and lets the trace's own job be the next
+// to begin. While MLflow is down one job at a time may ask whether it is back; a
+// rating whose trace is not recorded has nothing to ask with, and behind thousands
+// of others its trace's job would not get its turn for hours.
+func (e *Engine) traceFirst(commit func(context.Context, *sqldb.Tx) error, id string) func(context.Context, *sqldb.Tx) error {
+	return func(ctx context.Context, tx *sqldb.Tx) error {
+		if commit != nil {
+			if err := commit(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return e.jobs.FirstTx(ctx, tx, link.RecordJob, id)
 	}
-	err = e.write(ctx, tr, l)
-	if errors.Is(err, mlflow.ErrUnavailable) || ctx.Err() != nil {
-		var api *mlflow.APIError
-		_ = errors.As(err, &api)
-		return e.waitingFor(f, feedback.WaitingForMLflow, reasonDown, e.circuit.failure(retryAfter(api)))
-	}
-	e.circuit.success() // it answered
-	if err != nil {     // its own job decides what that means
-		return e.waitingFor(f, feedback.WaitingForTrace, reasonNoTrace, longestWait)
-	}
-	o := outbox.Retry(0, false, "")
-	o.Commit = func(ctx context.Context, tx *sqldb.Tx) error { return e.recordedTx(ctx, tx, l.ClientRequestID) }
-	o.After = e.jobs.Wake
-	return o
 }
 
 // attempt is the part of a delivery that talks to MLflow.

@@ -215,7 +215,7 @@ func (p *pair) look(kind string, s stores, side int) any {
 // step does one random thing on both sides and says what.
 func (p *pair) step() string {
 	ctx := p.t.Context()
-	what := []string{"put", "put", "withdraw", "lease", "lease", "settle", "settle", "settle", "hasten", "redate", "clock", "resolve", "recorded", "failed"}[p.rng.IntN(14)]
+	what := []string{"put", "put", "withdraw", "lease", "lease", "settle", "settle", "settle", "hasten", "redate", "clock", "resolve", "recorded", "failed", "first"}[p.rng.IntN(15)]
 	target := p.links[p.rng.IntN(len(p.links))]
 	i := p.rng.IntN(max(1, len(p.ids[0])))
 	if what == "withdraw" && len(p.ids[0]) == 0 || what == "settle" && len(p.held) == 0 {
@@ -242,6 +242,10 @@ func (p *pair) step() string {
 		})
 	case "failed":
 		p.same(what, func(s stores, _ int) any { return answer(s.jobs.Failed(ctx, link.RecordJob, target)) })
+	case "first":
+		p.same(what, func(s stores, _ int) any {
+			return answer(nil, s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return s.jobs.FirstTx(ctx, tx, link.RecordJob, target) }))
+		})
 	case "hasten", "recorded":
 		p.same(what, func(s stores, _ int) any {
 			return answer(nil, s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {

@@ -126,6 +126,13 @@ func (q *modelQueue) HastenTx(_ context.Context, _ *sqldb.Tx, kind string, keys 
 	return nil
 }
 
+func (q *modelQueue) FirstTx(_ context.Context, _ *sqldb.Tx, kind, key string) error {
+	if j := q.jobs.all[[2]string{kind, key}]; j != nil && j.token == "" && !j.failed && j.verify != lookOnceMore {
+		q.update(kind, key, func(j *modelJob) { j.notBefore = 0 })
+	}
+	return nil
+}
+
 func (q *modelQueue) Failed(_ context.Context, kind, key string) (failed bool, _ error) {
 	q.view(func() {
 		j := q.jobs.all[[2]string{kind, key}]

@@ -15,6 +15,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 )
 
@@ -137,6 +138,41 @@ func TestOneAsksWhetherMLflowIsBack(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		if most.Load() != 1 || asked.Load() < 20 || asked.Load() > 70 {
 			t.Errorf("in half an hour %d requests, %d at a time; want one at a time, and one each half a minute or so", asked.Load(), most.Load())
+		}
+	})
+}
+
+// TestARatingOfAnAnswerThatIsWritten waits for its end, also when it is the one to
+// ask whether MLflow is back: what is recorded is recorded once, and has it all.
+func TestARatingOfAnAnswerThatIsWritten(t *testing.T) {
+	inWorld(t, link.ByGateway, func(t *testing.T, w *world) {
+		w.net.down()
+		w.rate(w.answer().ClientRequestID, `true`, async) // so that it is known to be down
+		var turns []*gateway.Turn                         // many, so that one of them is the one to ask
+		for range 20 {
+			turn := w.begin()
+			turns = append(turns, turn)
+			w.rate(turn.ClientRequestID, `false`, async)
+		}
+		time.Sleep(10 * time.Minute)
+		w.net.up()
+		time.Sleep(5 * time.Minute)
+		for _, turn := range turns {
+			turn.Run(t.Context(), discard{})
+		}
+		w.settle(5 * time.Minute)
+		for _, turn := range turns {
+			l := w.link(turn.ClientRequestID)
+			info, err := w.mlflow.TraceInfo(t.Context(), l.TraceID)
+			if err != nil || !strings.Contains(info.RequestPreview, "hello") || !strings.Contains(info.ResponsePreview, "hi there") {
+				t.Errorf("recorded was %+v, %v; want the question and the answer", info, err)
+			}
+			if a := w.theAssessment(l.TraceID); a.Value != false {
+				t.Errorf("value %v", a.Value)
+			}
+			if _, err := w.links.Record(t.Context(), turn.ClientRequestID); !errs.Is(err, errs.NotFound) {
+				t.Errorf("the text that was kept for the trace is there still: %v", err)
+			}
 		}
 	})
 }

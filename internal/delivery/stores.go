@@ -47,6 +47,7 @@ type (
 	JobStore interface {
 		EnqueueTx(ctx context.Context, tx *sqldb.Tx, kind, key string, notBefore time.Time) error
 		HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ...string) error
+		FirstTx(ctx context.Context, tx *sqldb.Tx, kind, key string) error
 		RetryTx(ctx context.Context, tx *sqldb.Tx, kind, key string) error
 		RetryAllTx(ctx context.Context, tx *sqldb.Tx, kind string) error
 		Failed(ctx context.Context, kind, key string) (bool, error)

@@ -102,13 +102,20 @@ func (w *world) options() delivery.Options {
 // answer runs one turn to its end.
 func (w *world) answer() *gateway.Turn {
 	w.t.Helper()
+	turn := w.begin()
+	turn.Run(w.t.Context(), discard{})
+	return turn
+}
+
+// begin begins one.
+func (w *world) begin() *gateway.Turn {
+	w.t.Helper()
 	turn, err := w.turns.Begin(w.t.Context(), gateway.TurnRequest{
 		Actor: "local", AgentID: "a", Messages: []agent.Message{{Role: "user", Content: json.RawMessage(`"hello"`)}},
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	turn.Run(w.t.Context(), discard{})
 	return turn
 }
 

@@ -33,6 +33,7 @@ func TestFailEveryStoreCall(t *testing.T) {
 		"hasten": inTx(func(ctx context.Context, tx *sqldb.Tx, s *outbox.Store) error {
 			return errors.Join(s.HastenTx(ctx, tx, "k", "later"), s.HastenTx(ctx, tx, "k", "free"))
 		}),
+		"first": inTx(func(ctx context.Context, tx *sqldb.Tx, s *outbox.Store) error { return s.FirstTx(ctx, tx, "k", "free") }),
 		"retry": inTx(func(ctx context.Context, tx *sqldb.Tx, s *outbox.Store) error {
 			return errors.Join(s.RetryTx(ctx, tx, "k", "failed"), s.RetryAllTx(ctx, tx, "k"))
 		}),

@@ -119,6 +119,17 @@ func (s *Store) HastenTx(ctx context.Context, tx *sqldb.Tx, kind string, keys ..
 	return nil
 }
 
+// FirstTx makes the job due before all others, unless a worker holds it or it
+// failed. A key without a job is ignored.
+func (s *Store) FirstTx(ctx context.Context, tx *sqldb.Tx, kind, key string) error {
+	_, err := tx.Exec(ctx, `UPDATE jobs SET not_before = 0
+		WHERE kind = $1 AND key = $2 AND lease_token = '' AND NOT failed AND verify <> 1`, kind, key)
+	if err != nil {
+		return fmt.Errorf("put %s %s first: %w", kind, key, err)
+	}
+	return nil
+}
+
 // RetryTx makes the job due now, if it was given up; otherwise it changes nothing.
 // Call Wake once the transaction is committed.
 func (s *Store) RetryTx(ctx context.Context, tx *sqldb.Tx, kind, key string) error {

@@ -105,7 +105,7 @@ func (r *Runner) run(ctx context.Context) {
 	for range r.opts.Workers {
 		free <- struct{}{}
 	}
-	for turn := 0; ctx.Err() == nil; turn++ {
+	for turn := 0; ctx.Err() == nil; {
 		n := takeAll(ctx, free)
 		if n == 0 {
 			return
@@ -114,6 +114,7 @@ func (r *Runner) run(ctx context.Context) {
 		begun := 0
 		if allowed > 0 {
 			begun = r.begin(ctx, min(n, allowed), turn, free)
+			turn++
 		}
 		for range n - begun {
 			free <- struct{}{}
