@@ -214,6 +214,11 @@ type artifactSpan struct {
 		Time       wireInt64      `json:"time_unix_nano"`
 		Attributes map[string]any `json:"attributes"`
 	} `json:"events"`
+	Links []struct { // with MLflow's ids (mlflow/entities/link.py)
+		TraceID    string         `json:"trace_id"`
+		SpanID     string         `json:"span_id"`
+		Attributes map[string]any `json:"attributes"`
+	} `json:"links"`
 	Status struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
@@ -255,6 +260,10 @@ func (a *artifactSpan) span() (*Span, error) {
 	for _, e := range a.Events {
 		wholeNumbers(e.Attributes)
 		s.Events = append(s.Events, SpanEvent{Name: e.Name, Time: nanoTime(e.Time), Attributes: e.Attributes})
+	}
+	for _, l := range a.Links {
+		wholeNumbers(l.Attributes)
+		s.Links = append(s.Links, SpanLink{TraceID: l.TraceID, SpanID: l.SpanID, Attributes: l.Attributes})
 	}
 	return s, nil
 }

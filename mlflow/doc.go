@@ -7,6 +7,8 @@
 //	mlflow.set_tracking_uri(u)           New(WithTrackingURI(u))
 //	mlflow.set_workspace(w)              New(WithWorkspace(w))
 //	mlflow.set_experiment(name)          Client.EnsureExperiment
+//	mlflow.create_experiment(name)       Client.CreateExperiment
+//	mlflow.search_experiments()          Client.Experiments
 //	mlflow.get_experiment(id)            Client.Experiment, Client.ExperimentByName
 //	mlflow.set_experiment_tag(k, v)      Client.SetExperimentTag
 //	mlflow.delete_experiment(id)         Client.DeleteExperiment
@@ -24,6 +26,7 @@
 //	mlflow.set_trace_tag(...)            Client.SetTraceTag
 //	mlflow.delete_trace_tag(...)         Client.DeleteTraceTag
 //	MlflowClient().delete_traces(...)    Client.DeleteTraces, Client.DeleteTracesBefore
+//	span.inputs, outputs, links, events  Span.Inputs, Outputs, Links, Events
 //	trace.info.token_usage               TraceInfo.TokenUsage
 //	MlflowException.error_code           errors.Is(err, ErrNotFound), …; *APIError has the code
 //	@mlflow.trace, mlflow.start_span     package mlflowtrace

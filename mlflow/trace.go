@@ -39,6 +39,7 @@ type Span struct {
 	Status     SpanStatus
 	Attributes map[string]any // string, bool, int64, float64, []byte, []any, map[string]any or nil
 	Events     []SpanEvent
+	Links      []SpanLink
 }
 
 // Inputs returns what went into the step; nil when it was not recorded.
@@ -73,6 +74,13 @@ type SpanStatus struct {
 type SpanEvent struct {
 	Name       string
 	Time       time.Time
+	Attributes map[string]any
+}
+
+// SpanLink names another span that this one has to do with, often of another trace.
+type SpanLink struct {
+	TraceID    string // "tr-" and 32 hex digits
+	SpanID     string // 16 hex digits
 	Attributes map[string]any
 }
 
@@ -177,6 +185,11 @@ type wireSpan struct {
 		Time       wireInt64      `json:"time_unix_nano"`
 		Attributes []wireKeyValue `json:"attributes"`
 	} `json:"events"`
+	Links []struct {
+		TraceID    string         `json:"trace_id"`
+		SpanID     string         `json:"span_id"`
+		Attributes []wireKeyValue `json:"attributes"`
+	} `json:"links"`
 	Status struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
@@ -204,11 +217,11 @@ type wireValue struct {
 }
 
 func (w *wireSpan) span() (*Span, error) {
-	id, err := hexID(w.ID)
+	id, err := hexID(w.ID, 8)
 	if err != nil || id == "" {
 		return nil, fmt.Errorf("span_id: %w", cmp.Or(err, errors.New("there is none")))
 	}
-	parent, err := hexID(w.ParentID)
+	parent, err := hexID(w.ParentID, 8)
 	if err != nil {
 		return nil, fmt.Errorf("parent_span_id: %w", err)
 	}
@@ -221,14 +234,22 @@ func (w *wireSpan) span() (*Span, error) {
 	for _, e := range w.Events {
 		s.Events = append(s.Events, SpanEvent{Name: e.Name, Time: nanoTime(e.Time), Attributes: attributes(e.Attributes)})
 	}
+	for _, l := range w.Links {
+		traceID, traceErr := hexID(l.TraceID, 16)
+		spanID, spanErr := hexID(l.SpanID, 8)
+		if err := cmp.Or(traceErr, spanErr); err != nil {
+			return nil, fmt.Errorf("link: %w", err)
+		}
+		s.Links = append(s.Links, SpanLink{TraceID: "tr-" + traceID, SpanID: spanID, Attributes: attributes(l.Attributes)})
+	}
 	return s, nil
 }
 
-// hexID turns the base64 of eight bytes into hex, and nothing into nothing.
-func hexID(s string) (string, error) {
+// hexID turns the base64 of n bytes into hex, and nothing into nothing.
+func hexID(s string, n int) (string, error) {
 	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || (len(b) != 0 && len(b) != 8) {
-		return "", fmt.Errorf("not the base64 of eight bytes: %.40q", s)
+	if err != nil || (len(b) != 0 && len(b) != n) {
+		return "", fmt.Errorf("not the base64 of %d bytes: %.40q", n, s)
 	}
 	return hex.EncodeToString(b), nil
 }

@@ -11,7 +11,9 @@
 //	span.set_inputs, set_outputs           LiveSpan.SetInputs, SetOutputs
 //	span.set_attribute(k, v)               LiveSpan.Set
 //	span.add_event(SpanEvent(n))           LiveSpan.Event
-//	span.record_exception(e)               LiveSpan.Fail
+//	span.add_link(Link(trace_id, span_id)) LiveSpan.AddLink, or StartOptions(trace.WithLinks(…))
+//	span.record_exception(e)               LiveSpan.Fail; without a stack, which errors in Go do not
+//	                                       have (a panic's is there: Do records it)
 //	attribute mlflow.chat.tokenUsage       LiveSpan.SetTokenUsage
 //	attribute mlflow.llm.model             LiveSpan.SetModel
 //	mlflow.update_current_trace(...)       UpdateTrace(ctx, ClientRequestID(…), Session(…), Tag(…), …)
@@ -24,6 +26,8 @@
 //	set_tracing_context_from_http_…()      Tracing.Middleware
 //	mlflow.log_trace(...)                  Record
 //	mlflow.tracing.disable()               a nil *Tracing
+//	mlflow.tracing.set_destination(…)      New for each: a *Tracing has its server and experiment
+//	MLFLOW_TRACE_SAMPLING_RATIO=0.1        Config.Sampler: sdktrace.TraceIDRatioBased(0.1)
 //
 // Other than in Python there is nothing global: who has the *Tracing or the context
 // can trace. Spans are OpenTelemetry's, so that its instrumentation libraries join

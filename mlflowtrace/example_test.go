@@ -3,6 +3,7 @@ package mlflowtrace_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -71,18 +72,78 @@ func Example() {
 	// 1 trace, 2 spans
 }
 
-// A call of a model, with what MLflow shows of it: tokens, cost and the first
-// token's moment.
+// A call of a model, with what MLflow shows of it: the messages, tokens, cost and the
+// first token's moment.
 func ExampleLiveSpan() {
-	var tracing *mlflowtrace.Tracing // nil: nothing is recorded; see New
+	client, server := printing()
+	defer server.Close()
+	tracing, err := mlflowtrace.New(context.Background(), client, mlflowtrace.Config{ExperimentID: "1"})
+	if err != nil {
+		log.Fatal(err)
+	}
 	_, span := tracing.Start(context.Background(), "chat", mlflowtrace.Type(mlflowtrace.TypeChatModel))
-	defer span.End()
 	span.SetInputs(map[string]any{"messages": []map[string]string{{"role": "user", "content": "Hello"}}})
 	span.SetModel("gpt-4o-mini", "openai")
 	span.Event("first_token", attribute.Int("index", 0))
 	span.SetOutputs(map[string]string{"role": "assistant", "content": "Hello!"})
 	span.SetTokenUsage(mlflowtrace.TokenUsage{InputTokens: 9, OutputTokens: 2})
+	span.End()
+	if err := tracing.Shutdown(context.Background()); err != nil {
+		log.Print(err)
+	}
+	fmt.Println(tracing.Stats().Spans, "span")
 	// Output:
+	// POST /v1/traces
+	// POST /api/3.0/mlflow/traces
+	// 1 span
+}
+
+// One trace over two services: Transport on the way out, Middleware on the way in. Each
+// service sends its own spans; the one that began the trace describes it.
+func ExampleTransport() {
+	client, server := printing()
+	defer server.Close()
+	ctx, cfg := context.Background(), mlflowtrace.Config{ExperimentID: "1"}
+	here, err := mlflowtrace.New(ctx, client, cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	there, err := mlflowtrace.New(ctx, client, cfg) // in another program, usually
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	prices := httptest.NewServer(there.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, span := there.Start(r.Context(), "look up", mlflowtrace.Type(mlflowtrace.TypeTool))
+		defer span.End()
+		_, _ = fmt.Fprint(w, mlflowtrace.TraceID(ctx))
+	})))
+	defer prices.Close()
+
+	ctx, span := here.Start(ctx, "answer", mlflowtrace.Type(mlflowtrace.TypeAgent))
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, prices.URL, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := (&http.Client{Transport: mlflowtrace.Transport(nil)}).Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	id, _ := io.ReadAll(response.Body)
+	fmt.Println("the same trace:", string(id) == mlflowtrace.TraceID(ctx))
+	if err := there.Shutdown(ctx); err != nil {
+		log.Print(err)
+	}
+	span.End()
+	if err := here.Shutdown(ctx); err != nil {
+		log.Print(err)
+	}
+	// Output:
+	// the same trace: true
+	// POST /v1/traces
+	// POST /v1/traces
+	// POST /api/3.0/mlflow/traces
 }
 
 // Everything that a request does is traced under the id its caller gave it.

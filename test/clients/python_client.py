@@ -10,7 +10,7 @@ import json
 import sys
 
 import mlflow
-from mlflow.entities import SpanEvent
+from mlflow.entities import Link, SpanEvent
 
 QUESTION = {"messages": [{"role": "user", "content": "What is 6 × 7?"}]}
 REPLY = {"choices": [{"message": {"role": "assistant", "content": "42"}}]}
@@ -88,6 +88,7 @@ def make(experiment_id):
                 {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15},
             )
             span.set_attribute("temperature", 0.2)
+            span.add_link(Link("tr-" + "1".zfill(32), "2".zfill(16), {"why": "retry"}))
             span.add_event(SpanEvent("first_token", attributes={"n": 1}))
             span.set_outputs(REPLY)
         try:

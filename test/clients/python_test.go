@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,9 @@ func (s server) view(t *testing.T, id string) any {
 	if len(tr.Spans) != 4 {
 		t.Errorf("trace %s has %d spans, want 4: two broken traces could look alike", id, len(tr.Spans))
 	}
+	if n := slices.IndexFunc(tr.Spans, func(s *mlflow.Span) bool { return len(s.Links) == 1 }); n < 0 {
+		t.Errorf("trace %s has no link", id)
+	}
 	i := tr.Info
 	tokens := i.TokenUsage() // whatever the white space of its JSON
 	for _, k := range []string{
@@ -134,7 +138,7 @@ func (s server) view(t *testing.T, id string) any {
 			events = append(events, []any{e.Name, e.Attributes})
 		}
 		status := strings.TrimPrefix(span.Status.Message, "ValueError: ")
-		spans = append(spans, []any{span.Name, names[span.ParentID], span.Status.Code, status, span.Attributes, events})
+		spans = append(spans, []any{span.Name, names[span.ParentID], span.Status.Code, status, span.Attributes, events, span.Links})
 	}
 	return map[string]any{
 		"crid": i.ClientRequestID, "state": i.State, "request": i.RequestPreview, "response": i.ResponsePreview,

@@ -39,10 +39,12 @@ func TestServers(t *testing.T) {
 func testAll(t *testing.T, s server) {
 	for name, test := range map[string]func(*testing.T, server){
 		"experiment":                      testExperiment,
+		"experiments":                     testExperiments,
 		"trace info":                      testTraceInfo,
 		"upsert erases":                   testUpsertErases,
 		"find":                            testFind,
 		"search pages":                    testSearchPages,
+		"search page by page":             testSearchPageByPage,
 		"assessments":                     testAssessments,
 		"assessment values":               testAssessmentValues,
 		"quote":                           testQuote,
@@ -62,6 +64,7 @@ func testAll(t *testing.T, s server) {
 		"previews of the server":          testPreviewsOfTheServer,
 		"early register":                  testEarlyRegister,
 		"late span":                       testLateSpan,
+		"two services":                    testTwoServices,
 		"long values":                     testLongValues,
 		"many traces":                     testManyTraces,
 	} {

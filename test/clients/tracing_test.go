@@ -4,20 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
-// tracing starts tracing into a fresh experiment; it stops with the test.
+// tracing starts tracing, into a fresh experiment unless cfg has one; it stops with the
+// test.
 func (s server) tracing(t *testing.T, cfg mlflowtrace.Config) (tr *mlflowtrace.Tracing, experimentID string) {
 	t.Helper()
-	cfg.ExperimentID = s.experiment(t)
+	if cfg.ExperimentID == "" {
+		cfg.ExperimentID = s.experiment(t)
+	}
 	cfg.OnDrop = func(d mlflowtrace.Drop) { t.Errorf("dropped: %+v", d) }
 	tr, err := mlflowtrace.New(t.Context(), s.Client, cfg)
 	if err != nil {
@@ -65,7 +73,9 @@ func answer(ctx context.Context, tr *mlflowtrace.Tracing, crid string) (traceID 
 		return "", err
 	}
 
-	_, model := tr.Start(ctx, "model", mlflowtrace.Type(mlflowtrace.TypeChatModel), mlflowtrace.Inputs(question))
+	earlier := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}})
+	_, model := tr.Start(ctx, "model", mlflowtrace.Type(mlflowtrace.TypeChatModel), mlflowtrace.Inputs(question),
+		mlflowtrace.StartOptions(trace.WithLinks(trace.Link{SpanContext: earlier, Attributes: []attribute.KeyValue{attribute.String("why", "retry")}})))
 	model.SetModel("gpt-x", "")
 	model.SetTokenUsage(mlflowtrace.TokenUsage{InputTokens: 10, OutputTokens: 5})
 	model.Set("temperature", 0.2)
@@ -111,7 +121,7 @@ func testEarlyRegister(t *testing.T, s server) {
 	}
 }
 
-// testLateSpan ends a step after its root, and a part of the trace in another process.
+// testLateSpan ends a step after its root.
 func testLateSpan(t *testing.T, s server) {
 	tr, _ := s.tracing(t, mlflowtrace.Config{})
 	ctx, root := tr.Start(mlflowtrace.WithTrace(t.Context(), mlflowtrace.ClientRequestID("req-late"), mlflowtrace.User("alice")), "agent")
@@ -127,6 +137,66 @@ func testLateSpan(t *testing.T, s server) {
 	got, err := s.Trace(t.Context(), mlflowtrace.TraceID(ctx))
 	if err != nil || len(got.Spans) != 2 || got.Info.ClientRequestID != "req-late" || got.Info.User() != "alice" || got.Info.State != mlflow.StateOK {
 		t.Errorf("trace = %+v, %v", got, err)
+	}
+}
+
+// testTwoServices makes one trace in two programs, with HTTP between them: whichever
+// is first to send, the trace has the spans of both and what the first says of it.
+func testTwoServices(t *testing.T, s server) {
+	for _, calleeFirst := range []bool{true, false} {
+		caller, exp := s.tracing(t, mlflowtrace.Config{})
+		callee, _ := s.tracing(t, mlflowtrace.Config{ExperimentID: exp})
+		service := httptest.NewServer(callee.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = mlflowtrace.Do(r.Context(), callee, "served", func(ctx context.Context) (int, error) {
+				return mlflowtrace.Do(ctx, callee, "inner", func(context.Context) (int, error) { return 42, nil })
+			})
+		})))
+		t.Cleanup(service.Close)
+		client := http.Client{Transport: mlflowtrace.Transport(nil)}
+		ctx, root := caller.Start(mlflowtrace.WithTrace(t.Context(), mlflowtrace.ClientRequestID("req-two"), mlflowtrace.Session("conv-2")), "call")
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, service.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		root.SetOutputs("42")
+		root.End()
+		order := []*mlflowtrace.Tracing{caller, callee}
+		if calleeFirst {
+			slices.Reverse(order)
+		}
+		for _, tr := range order {
+			if err := tr.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		checkTwoServices(t, s, mlflowtrace.TraceID(ctx))
+	}
+}
+
+func checkTwoServices(t *testing.T, s server, id string) {
+	t.Helper()
+	got, err := s.Trace(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, edges := map[string]string{}, []string{}
+	for _, span := range got.Spans {
+		names[span.ID] = span.Name
+	}
+	for _, span := range got.Spans {
+		edges = append(edges, names[span.ParentID]+">"+span.Name)
+	}
+	slices.Sort(edges)
+	if diff := cmp.Diff([]string{">call", "call>served", "served>inner"}, edges); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if i := got.Info; i.ClientRequestID != "req-two" || i.Session() != "conv-2" || i.Name() != "call" || i.State != mlflow.StateOK {
+		t.Errorf("description = %+v", i)
 	}
 }
 
