@@ -368,7 +368,7 @@ func (sp *speaker) exports() {
 	gz := func(s string) string {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
-		_, _ = io.WriteString(w, s) // a buffer takes everything
+		_, _ = io.WriteString(w, sp.said(s)) // a buffer takes everything
 		_ = w.Close()
 		return b.String()
 	}
