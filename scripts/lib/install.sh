@@ -29,7 +29,7 @@ install_python() {
 
 install_npm() {
   local dir
-  for dir in web test/e2e; do
+  for dir in web test/e2e clients/js/example/react; do
     up_to_date "$dir/node_modules/.installed-for" "$dir/package-lock.json" && continue
     say "   npm ci in $dir"
     quiet npm --prefix "$dir" ci --ignore-scripts --no-audit --no-fund
