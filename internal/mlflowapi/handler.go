@@ -136,8 +136,8 @@ func (a *api) read(w http.ResponseWriter, req *http.Request) (*request, error) {
 	if err := checkContentType(req.Header.Get("Content-Type")); err != nil {
 		return nil, err
 	}
-	in.fields = bodyFields(body)
-	return in, nil
+	in.fields, err = bodyFields(body)
+	return in, err
 }
 
 func readAll(r io.Reader) ([]byte, error) {
@@ -162,18 +162,25 @@ func checkContentType(header string) error {
 	return nil
 }
 
+// maxElements is how many elements the lists and objects of a JSON body may have:
+// each takes ten times its two bytes and more once it is read.
+const maxElements = 500_000
+
 // bodyFields returns the members of a JSON object, or of a JSON string that
 // holds one, which old clients send. Anything else counts as an empty body.
-func bodyFields(body []byte) map[string]json.RawMessage {
+func bodyFields(body []byte) (map[string]json.RawMessage, error) {
 	var text string
 	if json.Unmarshal(body, &text) == nil {
 		body = []byte(text)
 	}
+	if _, commas := tracestore.Extent(body); commas > maxElements {
+		return nil, invalid("The request body has more than %d elements.", maxElements)
+	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil {
-		return nil
+		return nil, nil // as an empty body
 	}
-	return fields
+	return fields, nil
 }
 
 // queryFields gives query parameters the form of JSON fields: a parameter that

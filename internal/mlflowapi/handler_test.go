@@ -253,6 +253,19 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
+func TestManyElements(t *testing.T) {
+	h := server(t)
+	for _, list := range []string{`1`, `"x"`, `[]`} {
+		body := `{"trace_ids": [` + strings.Repeat(list+",", 500_001) + list + `]}`
+		if rec := call(t, h, "POST", "/api/3.0/mlflow/traces/batchGetInfos", body); rec.Code != 400 || !strings.Contains(rec.Body.String(), "more than 500000 elements") {
+			t.Errorf("%s: %d %.300s", list, rec.Code, rec.Body)
+		}
+	}
+	if rec := call(t, h, "POST", "/api/3.0/mlflow/traces/search", `{"filter": [`+strings.Repeat("1, ", 5000)+`1]}`); rec.Code != 400 || rec.Body.Len() > 2000 {
+		t.Errorf("an error of %d bytes: %d %.300s", rec.Body.Len(), rec.Code, rec.Body)
+	}
+}
+
 // TestEscapedTraceID: ids are opaque and may hold slashes.
 func TestEscapedTraceID(t *testing.T) {
 	h := server(t)

@@ -59,8 +59,15 @@ func camelCase(s string) string {
 	return b.String()
 }
 
+// maxQuoted is how much of a value an error says, in bytes.
+const maxQuoted = 1000
+
 func (m message) wrongType(name string, raw json.RawMessage) {
-	m.fail(invalid("Invalid value %s for parameter '%s' supplied:  Hint: Value was of type '%s'."+seeDocs, raw, name, pythonType(raw)))
+	kind := pythonType(raw)
+	if len(raw) > maxQuoted {
+		raw = append(raw[:maxQuoted:maxQuoted], "…"...)
+	}
+	m.fail(invalid("Invalid value %s for parameter '%s' supplied:  Hint: Value was of type '%s'."+seeDocs, raw, name, kind))
 }
 
 // pythonType is what MLflow, which is written in Python, calls a JSON type.
