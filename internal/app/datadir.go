@@ -32,6 +32,17 @@ func openStorage(ctx context.Context, cfg config.Config, log *slog.Logger) (*sql
 	return db, nil
 }
 
+// openExisting is openStorage for a command that has nothing to do with a new
+// database: an empty answer to a wrong --data would pass for the truth.
+func openExisting(ctx context.Context, cfg config.Config) (*sqldb.DB, error) {
+	if path, ok := strings.CutPrefix(cfg.Storage.URL.Reveal(), "sqlite:"); ok {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no database %s; give the --data or --storage of the server, which prints it at its start", path)
+		}
+	}
+	return openStorage(ctx, cfg, slog.New(slog.DiscardHandler))
+}
+
 // lockPatience is how long the one before may take to let go: a process that was
 // just killed, or a child of it between fork and exec, holds the lock a moment
 // longer.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -85,7 +84,7 @@ func (p *program) exportFeedback(ctx context.Context, format string, q feedback.
 	if err != nil {
 		return err
 	}
-	db, err := openStorage(ctx, cfg, slog.New(slog.DiscardHandler))
+	db, err := openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,11 @@ package app
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,5 +101,17 @@ agents:
 		if !strings.Contains(body, want) {
 			t.Errorf("the page is told %s, without %s", body, want)
 		}
+	}
+}
+
+// TestExportOfAnotherPlace: a wrong --data is told, and nothing is made there.
+func TestExportOfAnotherPlace(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "elsewhere")
+	code, out, stderr := thumbprint(t, nil, "export", "feedback", "--data", dir)
+	if code == 0 || out != "" || !strings.Contains(stderr, "there is no database "+dir) {
+		t.Errorf("exit %d: %s%s", code, out, stderr)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
 	}
 }

@@ -26,7 +26,7 @@ func (s *Server) handler() (http.Handler, error) {
 	api := webapi.New(webapi.Deps{
 		Version: s.build.Version, Identify: source.Identify, Gateway: s.turns, Chats: s.chats, Links: s.links,
 		Feedback: s.votes, Delivery: s.delivery, Traces: s.mlflow, Ready: s.isReady,
-		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), TraceURL: s.traceURL,
+		Metrics: promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}), TraceURL: s.traceURL, OnlyAgents: s.embedded == nil,
 	})
 	mux := http.NewServeMux()
 	for _, path := range api.Paths() {

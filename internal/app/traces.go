@@ -52,7 +52,7 @@ func (p *program) copyTraces(ctx context.Context, to string) error {
 	} else if tooOld(version) {
 		return fmt.Errorf("MLflow %s at %s is too old: it has no traces with a client_request_id before 3.6", version, to)
 	}
-	db, err := openStorage(ctx, cfg, quiet)
+	db, err := openExisting(ctx, cfg)
 	if err != nil {
 		return err
 	}

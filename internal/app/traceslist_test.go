@@ -103,6 +103,46 @@ func TestTracesAreListed(t *testing.T) {
 	}
 }
 
+// TestTracesOfOthersAreNotShown: at an MLflow that others use, our account may read
+// more than our callers may; they are shown the experiments of the agents.
+func TestTracesOfOthersAreNotShown(t *testing.T) {
+	t.Parallel()
+	shared := start(t, "agents: [{id: theirs, protocol: demo, mlflow_experiment: theirs}]\n")
+	s := start(t, "mlflow: {tracking_uri: http://"+shared.Addr()+"}\nagents: [{id: demo, protocol: demo, mlflow_experiment: ours}]\n")
+	ask := func(s *Server, agent string) {
+		if status, _, body := call(t, s, "POST", "/api/v1/agents/"+agent+"/invocations", helloJSON); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	ask(shared, "theirs")
+	ask(s, "demo")
+	traces := func(s *Server, agent string) (found []any) {
+		deadline := time.After(10 * time.Second)
+		for {
+			_, _, body := call(t, s, "GET", "/api/v1/traces?agent="+agent, "")
+			if found = asList(fields(t, body)["items"]); len(found) > 0 {
+				return found
+			}
+			select {
+			case <-deadline:
+				t.Fatalf("no trace of %s: %s", agent, body)
+			case <-time.After(10 * time.Millisecond): // recorded soon after the answer
+			}
+		}
+	}
+	traces(s, "demo")
+	theirs := traces(shared, "theirs")[0].(map[string]any)
+	for query, want := range map[string]string{"?agent=theirs": `"items":[]`, "?experiment_id=" + theirs["experiment_id"].(string): "no experiment of an agent",
+		"/" + theirs["trace_id"].(string): "no_trace"} {
+		if _, _, body := call(t, s, "GET", "/api/v1/traces"+query, ""); !strings.Contains(body, want) {
+			t.Errorf("%s: %s", query, body)
+		}
+	}
+	if _, _, body := call(t, s, "GET", "/api/v1/experiments", ""); !strings.Contains(body, `"name":"ours"`) || strings.Contains(body, "theirs") {
+		t.Errorf("experiments %s", body)
+	}
+}
+
 func asList(v any) []any {
 	list, _ := v.([]any)
 	return list

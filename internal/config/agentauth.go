@@ -133,8 +133,8 @@ func (l *loader) forwardUser(path string, a *Agent) {
 		l.bad(path, "auth type forward_user sends the caller's own token, and only auth.mode databricks_app is told one; use none, bearer or databricks")
 		return
 	}
-	if l.needDatabricksHost(path, "auth type forward_user") {
-		l.atDatabricks(path, a)
+	if l.needDatabricksHost(path, "auth type forward_user") && l.atDatabricks(path, a) && a.IsApp() {
+		l.bad(path, fmt.Sprintf("auth type forward_user is for agents at DATABRICKS_HOST, and agent %s is an app: who runs that cannot be told from its address; use databricks", a.ID))
 	}
 }
 

@@ -150,7 +150,7 @@ func TestAPersonsTokenGoesToTheWorkspaceOnly(t *testing.T) {
 	app := map[string]string{"DATABRICKS_APP_NAME": "chat", "DATABRICKS_HOST": "w.cloud.databricks.com"}
 	for _, tc := range []struct{ name, url, mode, want string }{
 		{"the workspace", "https://w.cloud.databricks.com/serving-endpoints/a/invocations", "databricks_app", ""},
-		{"an app", "https://a-1.aws.databricksapps.com/invocations", "databricks_app", ""},
+		{"an app", "https://a-1.aws.databricksapps.com/invocations", "databricks_app", "auth type forward_user is for agents at DATABRICKS_HOST, and agent a is an app: who runs that cannot be told from its address; use databricks"},
 		{"another host", "https://models.example.com/x", "databricks_app", "auth type forward_user is for agents at DATABRICKS_HOST (w.cloud.databricks.com) or under *.databricksapps.com, and agent a is at models.example.com"},
 		{"in the clear", "http://w.cloud.databricks.com/x", "databricks_app", "auth type forward_user sends a credential, so the url of agent a must be https://"},
 		{"nobody signed in", "https://w.cloud.databricks.com/x", "none", "auth type forward_user sends the caller's own token, and only auth.mode databricks_app is told one; use none, bearer or databricks"},

@@ -79,6 +79,9 @@ func (m *model) enqueue(kind, key string, notBefore, now time.Time, verify int) 
 		} else if j.token == "" {
 			j.notBefore = sqldb.Micros(notBefore)
 		}
+		if j.failed {
+			j.created = sqldb.Micros(now)
+		}
 		if j.version > 0 && j.verify+verify > 0 {
 			j.verify = lookLater
 		}

@@ -84,13 +84,13 @@ type jsonAttempt struct {
 }
 
 // historyWith is the history with one more entry, unless it ends with an equal
-// one, as it is stored.
+// one that still holds, as it is stored.
 func (f Feedback) historyWith(n Note, now time.Time) (string, error) {
 	next := Attempt{At: now, Version: f.Version, State: n.State, Reason: n.Reason, Heard: n.Heard, Failures: n.Failures}
 	last := f.lastAttempt()
 	last.At = now
 	history := f.History
-	if last != next {
+	if last != next || f.Delivery != n.State { // equal, but after something else: a person's retry
 		history = append(history[:len(history):len(history)], next)
 	}
 	history = history[max(0, len(history)-maxHistory):]

@@ -24,7 +24,10 @@ func TestTheHistoryOfADelivery(t *testing.T) {
 			b.note(b.get(f), n)
 		}
 		b.put(write(`false`))
-		b.note(b.get(f), feedback.Note{State: feedback.Failed, Reason: "gone", Heard: "404 RESOURCE_DOES_NOT_EXIST"})
+		gone := feedback.Note{State: feedback.Failed, Reason: "gone", Heard: "404 RESOURCE_DOES_NOT_EXIST"}
+		b.note(b.get(f), gone)
+		b.retry(f)
+		b.note(b.get(f), gone)
 		var got []string
 		for i, a := range b.get(f).History {
 			got = append(got, fmt.Sprintf("v%d %s %q %q %d", a.Version, a.State, a.Reason, a.Heard, a.Failures))
@@ -39,6 +42,7 @@ func TestTheHistoryOfADelivery(t *testing.T) {
 			`v1 waiting_for_mlflow "failed on it" "500 INTERNAL_ERROR" 2`,
 			`v1 delivered "" "" 0`,
 			`v2 failed "gone" "404 RESOURCE_DOES_NOT_EXIST" 0`,
+			`v2 failed "gone" "404 RESOURCE_DOES_NOT_EXIST" 0`, // what a person's retry came to
 		}, got); d != "" {
 			t.Errorf("history (-want +got):\n%s", d)
 		}

@@ -17,6 +17,10 @@ const (
 	appToken = "X-Forwarded-Access-Token"
 )
 
+// apiToken is where an API token of ours travels to an app: Authorization is for
+// Databricks' proxy there, and has its token.
+const apiToken = "X-Thumbprint-Token"
+
 // maxSubject is what MLflow and our tables take as the name of a person.
 const maxSubject = 250
 

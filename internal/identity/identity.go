@@ -28,8 +28,8 @@ const (
 	ScopeChat           Scope = "chat"            // talk to agents, read and change own conversations
 	ScopeFeedback       Scope = "feedback"        // rate own answers
 	ScopeFeedbackOthers Scope = "feedback:others" // rate for others: name the source, rate traces that are not ours
-	ScopeTraces         Scope = "traces"          // the MLflow API and OTLP
-	ScopeAdmin          Scope = "admin"           // metrics
+	ScopeTraces         Scope = "traces"          // the MLflow API and OTLP of the embedded store; everybody's traces of our agents
+	ScopeAdmin          Scope = "admin"           // metrics; another try for everybody's ratings
 )
 
 // Scopes returns all of them.
@@ -64,20 +64,28 @@ func (c Caller) MayRateForeign() bool { return c.Can(ScopeFeedbackOthers) }
 // Source identifies callers. It is safe for concurrent use.
 type Source struct {
 	tokens   *Tokens
+	header   string                              // where API tokens may be too, "" for nowhere else
 	stranger func(*http.Request) (Caller, error) // who sent a request without an API token
 }
 
 // NewSource returns the Source of auth.mode none, with API tokens.
-func NewSource(tokens *Tokens) *Source { return &Source{tokens, local} }
+func NewSource(tokens *Tokens) *Source { return &Source{tokens, "", local} }
 
 // NewDatabricksAppSource returns the Source of auth.mode databricks_app, with API
-// tokens. It believes the headers of Databricks Apps' proxy, so nobody but that
+// tokens, in X-Thumbprint-Token too. It believes the headers of Databricks Apps' proxy, so nobody but that
 // proxy may reach the server.
-func NewDatabricksAppSource(tokens *Tokens) *Source { return &Source{tokens, appUser} }
+func NewDatabricksAppSource(tokens *Tokens) *Source { return &Source{tokens, apiToken, appUser} }
 
 // Identify returns who sent r. The error is of kind Unauthenticated when what
 // was presented is not good.
 func (s *Source) Identify(r *http.Request) (Caller, error) {
+	if s.header != "" && r.Header.Values(s.header) != nil {
+		token, err := single(r.Header, s.header)
+		if err != nil {
+			return Caller{}, err
+		}
+		return s.tokens.Lookup(r.Context(), token)
+	}
 	sent := r.Header.Values("Authorization")
 	if len(sent) > 1 {
 		return Caller{}, errs.New(errs.Unauthenticated, "There is more than one Authorization header.")

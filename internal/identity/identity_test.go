@@ -110,6 +110,7 @@ func TestIdentify(t *testing.T) {
 			want   string // subject; "" = 401
 		}{
 			{"nothing", nil, "local"},
+			{"a token where only apps look", map[string][]string{"X-Thumbprint-Token": {"thp_no"}}, "local"},
 			{"headers a proxy might set", map[string][]string{"X-User-Id": {"eve"}, "X-Forwarded-User": {"eve"}, "X-Forwarded-Email": {"eve@example.com"}}, "local"},
 			{"a token", map[string][]string{"Authorization": {"Bearer " + secret}}, "token:bot"},
 			{"a wrong token", map[string][]string{"Authorization": {"Bearer " + secret + "x"}}, ""},
@@ -154,6 +155,10 @@ func TestBehindDatabricksApps(t *testing.T) {
 			{"no address", map[string][]string{"X-Forwarded-User": {"7@1"}}, "7@1"},
 			{"a token for the proxy", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer eyJ0"}}, "ann@example.com"},
 			{"a token of ours", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer " + secret}}, "token:bot"},
+			{"a token of ours beside the proxy's", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer eyJ0"}, "X-Thumbprint-Token": {secret}}, "token:bot"},
+			{"a wrong token beside the proxy's", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "X-Thumbprint-Token": {"thp_no"}}, ""},
+			{"no token beside the proxy's", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "X-Thumbprint-Token": {""}}, ""},
+			{"two tokens", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "X-Thumbprint-Token": {secret, secret}}, ""},
 			{"a wrong token of ours", map[string][]string{"X-Forwarded-Email": {"ann@example.com"}, "Authorization": {"Bearer thp_no"}}, ""},
 			{"nothing", nil, ""},
 			{"other headers", map[string][]string{"X-User-Id": {"ann@example.com"}, "X-Real-Ip": {"10.0.0.1"}}, ""},

@@ -31,7 +31,7 @@ type Job struct {
 	Kind, Key string
 	Version   int64     // grows with each enqueue
 	Attempts  int       // counted failures so far
-	CreatedAt time.Time // when it was first enqueued
+	CreatedAt time.Time // when it was first enqueued, or again after it had failed
 
 	// Verify asks to compare with the world even what our rows call done:
 	// another worker may have written to it since.
@@ -84,6 +84,7 @@ func (s *Store) enqueueTx(ctx context.Context, tx *sqldb.Tx, kind, key string, n
 		VALUES ($1, $2, 1, FALSE, $3, 0, '', '', $4, $5)
 		ON CONFLICT (kind, key) DO UPDATE SET
 			version = jobs.version + 1, failed = FALSE, attempts = 0, last_error = '',
+			created_at = CASE WHEN jobs.failed THEN excluded.created_at ELSE jobs.created_at END,
 			verify = CASE WHEN jobs.verify + excluded.verify > 0 THEN 2 ELSE 0 END,
 			not_before = CASE WHEN jobs.lease_token <> '' THEN jobs.not_before ELSE excluded.not_before END`,
 		kind, key, sqldb.Micros(notBefore), sqldb.Micros(s.now()), verify)
@@ -142,7 +143,7 @@ func (s *Store) RetryAllTx(ctx context.Context, tx *sqldb.Tx, kind string) error
 }
 
 func (s *Store) retryTx(ctx context.Context, tx *sqldb.Tx, which string, args ...any) error {
-	_, err := tx.Exec(ctx, `UPDATE jobs SET version = version + 1, failed = FALSE, not_before = $1, attempts = 0, last_error = ''
+	_, err := tx.Exec(ctx, `UPDATE jobs SET version = version + 1, failed = FALSE, not_before = $1, created_at = $1, attempts = 0, last_error = ''
 		WHERE failed AND `+which, append([]any{sqldb.Micros(s.now())}, args...)...)
 	if err != nil {
 		return fmt.Errorf("retry failed jobs: %w", err)

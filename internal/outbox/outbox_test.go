@@ -216,7 +216,7 @@ func TestAFailedJobRestsUntilItIsAskedForAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, db *sqldb.DB, s *outbox.Store) {
 		seen := make(chan string, 9)
 		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
-			seen <- fmt.Sprint(j.Version)
+			seen <- fmt.Sprint(j.Version, " of ", time.Since(j.CreatedAt).Round(time.Second))
 			if j.Version == 1 {
 				return outbox.Fail("poison")
 			}
@@ -229,7 +229,7 @@ func TestAFailedJobRestsUntilItIsAskedForAgain(t *testing.T) {
 			t.Errorf("stats %+v, %v, %d more looks; want one failed job at rest", st, err, len(seen))
 		}
 		enqueue(t, db, s, "a", time.Now())
-		if got := receive(t, seen); got != "2" {
+		if got := receive(t, seen); got != "2 of 0s" { // what rested has not waited
 			t.Errorf("looked at version %s", got)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
@@ -89,6 +90,37 @@ func TestAFailingStatementSpoilsNobodyElse(t *testing.T) {
 		wg.Wait()
 		if got := keys(t, db); len(got) != 30 {
 			t.Errorf("%d rows, want 30", len(got))
+		}
+	})
+}
+
+// TestOneThatFailsAgainAndAgainDoesNotDoubleTheWork of those whose commit it shares.
+func TestOneThatFailsAgainAndAgainDoesNotDoubleTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := sqldbtest.SQLite(t)
+		runs := 0 // of closures, all on the writer's goroutine
+		const rounds, closures = 10, 5
+		for round := range rounds {
+			release := make(chan struct{})
+			var wg sync.WaitGroup
+			wg.Go(func() { _ = db.InTx(t.Context(), func(context.Context, *sqldb.Tx) error { <-release; return nil }) })
+			for i := range closures {
+				synctest.Wait() // the one before waits for the writer
+				wg.Go(func() {
+					_ = db.InTx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+						if runs++; i == closures-1 {
+							return errRefusedStatement
+						}
+						return insert(ctx, tx, fmt.Sprint(round, " ", i))
+					})
+				})
+			}
+			synctest.Wait()
+			close(release)
+			wg.Wait()
+		}
+		if got := len(keys(t, db)); got != rounds*(closures-1) || runs > (rounds+1)*closures {
+			t.Errorf("%d closures were run for %d rows, want %d and little more", runs, got, rounds*closures)
 		}
 	})
 }

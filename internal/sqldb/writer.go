@@ -16,6 +16,10 @@ var ErrClosed = errors.New("sqldb: database is closed")
 // is no longer the limit, few enough that nobody waits long for the others.
 const maxBatch = 256
 
+// wariness is for how many batches closures get a savepoint each at once, after one
+// failed: who has it fail again and again does not double everybody's work.
+const wariness = 16
+
 // writer owns SQLite's one writing connection. Its goroutine takes all closures
 // that wait, runs them, commits once and answers all.
 type writer struct {
@@ -23,6 +27,8 @@ type writer struct {
 	conn *conn
 	reqs chan *writeReq
 	done chan struct{}
+
+	wary int // batches for which closures get savepoints at once
 
 	mu     sync.RWMutex
 	closed bool // guarded by mu; no send on reqs once true
@@ -107,7 +113,7 @@ func (w *writer) drain(batch []*writeReq) []*writeReq {
 
 // commitTogether runs the batch in one transaction: at first as if all closures
 // will succeed, which nearly all do, and when one does not, once more with each
-// in a savepoint of its own. When the transaction itself breaks (SQLite undoes it
+// in a savepoint of its own; so are the next few batches. When the transaction itself breaks (SQLite undoes it
 // whole on a full disk, for one), nothing was applied and each closure gets a
 // transaction of its own, so that the one that broke it spoils nobody else.
 func (w *writer) commitTogether(batch []*writeReq) {
@@ -116,8 +122,15 @@ func (w *writer) commitTogether(batch []*writeReq) {
 		return
 	}
 	results := make([]error, len(batch))
-	err := w.batch(batch, results, w.hopefully)
-	if errors.Is(err, errOneFailed) {
+	hope := w.wary == 0
+	w.wary = max(w.wary-1, 0)
+	var err error
+	if hope {
+		if err = w.batch(batch, results, w.hopefully); errors.Is(err, errOneFailed) {
+			w.wary, hope = wariness, false
+		}
+	}
+	if !hope {
 		err = w.batch(batch, results, w.inSavepoint)
 	}
 	switch {

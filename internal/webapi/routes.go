@@ -52,8 +52,8 @@ func (s *API) routes() []route {
 		{get, "/api/v1/messages/{id}/trace", chats, free, 0, typed(s.messageTrace), "Read the trace of an answer"},
 
 		{get, "/api/v1/traces", everything, free, 0, typed(s.listTraces), "Search the traces of all agents, the newest first"},
-		{get, "/api/v1/traces/{trace_id}", everything, free, 0, typed(s.getTrace), "Read any trace, by MLflow's id"},
-		{get, "/api/v1/experiments", everything, free, 0, typed(s.listExperiments), "The experiments that traces can be searched in, the newest first"},
+		{get, "/api/v1/traces/{trace_id}", everything, free, 0, typed(s.getTrace), "Read a trace, by MLflow's id"},
+		{get, "/api/v1/experiments", everything, free, 0, typed(s.listExperiments), "The experiments that traces can be searched in, the agents' first"},
 
 		{post, "/api/log_assessment", rates, votes, small, typed(s.logAssessment), "Rate an answer; written again it is changed"},
 		{post, "/log_assessment", rates, votes, small, typed(s.logAssessment, hidden), "The same at the path of older front ends"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,14 +20,16 @@ type Traces interface {
 	Trace(ctx context.Context, id string) (*mlflow.Trace, error)
 	SearchTracesPage(ctx context.Context, s mlflow.SearchTraces, pageToken string) ([]*mlflow.TraceInfo, string, error)
 	Experiments(ctx context.Context, limit int) ([]*mlflow.Experiment, error)
+	Experiment(ctx context.Context, id string) (*mlflow.Experiment, error)
 }
 
-// searched is how many experiments a search covers that names none, newest first.
+// searched is how many experiments a search covers that names none: the agents',
+// and the newest.
 const searched = 100
 
 type listTracesInput struct {
-	ExperimentID string    `query:"experiment_id" doc:"Default: the newest hundred."`
-	Query        string    `query:"q" maxLength:"250" doc:"A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans."`
+	ExperimentID string    `query:"experiment_id" doc:"Default: the agents' and, in the embedded store, the newest, a hundred at most."`
+	Query        string    `query:"q" maxLength:"250" doc:"A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans, in which % stands for any text and _ for any character."`
 	State        string    `query:"state" enum:"OK,ERROR,IN_PROGRESS"`
 	Session      string    `query:"session" maxLength:"250" doc:"The conversation's id."`
 	User         string    `query:"user" maxLength:"250"`
@@ -36,7 +39,7 @@ type listTracesInput struct {
 	Tag          string    `query:"tag" doc:"KEY=VALUE."`
 	SlowerThan   int64     `query:"slower_than_ms" minimum:"0"`
 	Since        time.Time `query:"since"`
-	Until        time.Time `query:"until"`
+	Until        time.Time `query:"until" doc:"Before this moment."`
 	Limit        int       `query:"limit" minimum:"1" maximum:"500" default:"50"`
 	Cursor       string    `query:"cursor"`
 }
@@ -79,17 +82,20 @@ func (s *API) listTraces(ctx context.Context, in *listTracesInput) (*page[traceR
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
 	search := mlflow.SearchTraces{ExperimentIDs: []string{in.ExperimentID}, Filter: filter, PageSize: in.Limit}
-	if in.ExperimentID == "" {
+	switch {
+	case in.ExperimentID == "":
 		if search.ExperimentIDs, err = s.experimentIDs(ctx); err != nil {
 			return nil, upstream(err)
 		}
+	case !s.mayRead(in.ExperimentID):
+		return nil, errs.New(errs.Unprocessable, "experiment_id %q is no experiment of an agent; /api/v1/experiments lists those.", in.ExperimentID)
 	}
 	if len(search.ExperimentIDs) == 0 {
 		return newPage[traceRow](nil, ""), nil
 	}
 	found, next, err := s.Traces.SearchTracesPage(ctx, search, in.Cursor)
 	if errors.Is(err, mlflow.ErrInvalid) {
-		return nil, errs.Wrap(err, errs.Unprocessable, "MLflow does not take this search; look at experiment_id and cursor.")
+		return nil, errs.Wrap(err, errs.Unprocessable, "MLflow does not take this search: experiment_id or cursor is wrong, or this MLflow is too old for q or feedback=none.")
 	}
 	if err != nil {
 		return nil, upstream(err)
@@ -102,16 +108,35 @@ func (s *API) listTraces(ctx context.Context, in *listTracesInput) (*page[traceR
 	return newPage(out, next), nil
 }
 
+// agentsExperiments are those that are known by now.
+func (s *API) agentsExperiments() (ids []string) {
+	for _, a := range s.Gateway.Agents() {
+		if id := a.ExperimentID(); id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (s *API) mayRead(experimentID string) bool {
+	return !s.OnlyAgents || slices.Contains(s.agentsExperiments(), experimentID)
+}
+
+// experimentIDs are those that a search covers which names none.
 func (s *API) experimentIDs(ctx context.Context) ([]string, error) {
-	all, err := s.Traces.Experiments(ctx, searched)
-	if err != nil {
-		return nil, err
+	ids := s.agentsExperiments()
+	if !s.OnlyAgents {
+		all, err := s.Traces.Experiments(ctx, searched)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range all {
+			if !slices.Contains(ids, e.ID) {
+				ids = append(ids, e.ID)
+			}
+		}
 	}
-	ids := make([]string, len(all))
-	for i, e := range all {
-		ids[i] = e.ID
-	}
-	return ids, nil
+	return ids[:min(len(ids), searched)], nil
 }
 
 // filter says in MLflow's filter language what is asked for. Every value is quoted
@@ -160,7 +185,7 @@ func (in *listTracesInput) filter() (string, error) {
 		f.add(fmt.Sprintf("attributes.timestamp_ms >= %d", in.Since.UnixMilli()))
 	}
 	if !in.Until.IsZero() {
-		f.add(fmt.Sprintf("attributes.timestamp_ms <= %d", in.Until.UnixMilli()))
+		f.add(fmt.Sprintf("attributes.timestamp_ms < %d", in.Until.UnixMilli()))
 	}
 	return strings.Join(f.clauses, " AND "), f.err
 }
@@ -207,13 +232,20 @@ type experimentView struct {
 func (s *API) listExperiments(ctx context.Context, _ *struct{}) (*page[experimentView], error) {
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
-	all, err := s.Traces.Experiments(ctx, searched)
+	ids, err := s.experimentIDs(ctx)
 	if err != nil {
 		return nil, upstream(err)
 	}
-	out := make([]experimentView, len(all))
-	for i, e := range all {
-		out[i] = experimentView{e.ID, e.Name}
+	var out []experimentView
+	for _, id := range ids {
+		e, err := s.Traces.Experiment(ctx, id)
+		if errors.Is(err, mlflow.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, upstream(err)
+		}
+		out = append(out, experimentView{e.ID, e.Name})
 	}
 	return newPage(out, ""), nil
 }
@@ -222,16 +254,19 @@ type traceInput struct {
 	ID string `path:"trace_id" maxLength:"250"`
 }
 
-// getTrace reads any trace by MLflow's id, for who may see them all.
+// getTrace reads a trace by MLflow's id, for who may see them all.
 func (s *API) getTrace(ctx context.Context, in *traceInput) (*traceOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
 	t, err := s.Traces.Trace(ctx, in.ID)
-	if errors.Is(err, mlflow.ErrNotFound) || errors.Is(err, mlflow.ErrInvalid) || errors.Is(err, mlflow.ErrUnsupported) {
-		return nil, errs.New(errs.NotFound, "There is no trace of that id.").WithCode("no_trace")
-	}
-	if err != nil {
+	none := errs.New(errs.NotFound, "There is no trace of that id.").WithCode("no_trace")
+	switch {
+	case errors.Is(err, mlflow.ErrNotFound), errors.Is(err, mlflow.ErrInvalid), errors.Is(err, mlflow.ErrUnsupported):
+		return nil, none
+	case err != nil:
 		return nil, upstream(err)
+	case !s.mayRead(t.Info.ExperimentID):
+		return nil, none
 	}
 	v := viewTrace(t)
 	v.ClientRequestID = t.Info.ClientRequestID

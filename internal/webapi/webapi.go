@@ -24,7 +24,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 )
 
-// Deps is what the API stands on. All fields are required.
+// Deps is what the API stands on. All fields but OnlyAgents are required.
 type Deps struct {
 	Version  string // of this build, for the description
 	Identify func(*http.Request) (identity.Caller, error)
@@ -34,6 +34,9 @@ type Deps struct {
 	Feedback *feedback.Store
 	Delivery *delivery.Engine
 	Traces   Traces
+	// OnlyAgents keeps what may be read of traces to the agents' experiments: at
+	// an MLflow that others use, our account may read more than our callers may.
+	OnlyAgents bool
 
 	// Ready returns an error when we cannot serve.
 	Ready func(ctx context.Context) (Readiness, error)

@@ -151,7 +151,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The experiments that traces can be searched in, the newest first */
+        /** The experiments that traces can be searched in, the agents' first */
         get: operations["get-api-v1-experiments"];
         put?: never;
         post?: never;
@@ -374,7 +374,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read any trace, by MLflow's id */
+        /** Read a trace, by MLflow's id */
         get: operations["get-api-v1-traces-trace-id"];
         put?: never;
         post?: never;
@@ -1813,9 +1813,9 @@ export interface operations {
     "get-api-v1-traces": {
         parameters: {
             query?: {
-                /** @description Default: the newest hundred. */
+                /** @description Default: the agents' and, in the embedded store, the newest, a hundred at most. */
                 experiment_id?: string;
-                /** @description A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans. */
+                /** @description A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans, in which % stands for any text and _ for any character. */
                 q?: string;
                 state?: "OK" | "ERROR" | "IN_PROGRESS";
                 /** @description The conversation's id. */
@@ -1831,6 +1831,7 @@ export interface operations {
                 tag?: string;
                 slower_than_ms?: number;
                 since?: string;
+                /** @description Before this moment. */
                 until?: string;
                 limit?: number;
                 cursor?: string;
