@@ -1,10 +1,12 @@
 package tracestore_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
@@ -71,4 +73,36 @@ func TestTooLongASessionIsNone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestResourcesDoNotMultiply: what is said once about a process and kept with each
+// of its traces is bounded.
+func TestResourcesDoNotMultiply(t *testing.T) {
+	resource := func(n, size int) (out []tracestore.Attribute) {
+		for i := range n {
+			out = append(out, tracestore.Attribute{Key: fmt.Sprint("k", i), Value: json.RawMessage(`"` + strings.Repeat("x", size) + `"`)})
+		}
+		return out
+	}
+	s := tracestore.NewStore(sqldbtest.SQLite(t))
+	for _, tc := range []struct {
+		name               string
+		traces, tags, size int
+		refused            bool
+	}{
+		{"many", 251, 1000, 1, true}, {"long", 10_000, 2, 8000, true}, {"usual", 100, 40, 20, false},
+	} {
+		shared := resource(tc.tags, tc.size)
+		spans := make([]tracestore.Span, tc.traces)
+		for i := range spans {
+			spans[i] = root(fmt.Sprint("tr-", tc.name, i))
+			spans[i].Resource = shared
+		}
+		if err := s.LogSpans(t.Context(), "0", spans); errs.Is(err, errs.Invalid) != tc.refused || !tc.refused && err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+	if got := must[tracestore.TraceInfo](t)(s.TraceInfo(t.Context(), "tr-usual0")); len(got.Tags) < 40 {
+		t.Errorf("%d tags", len(got.Tags))
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"sort"
+	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 )
@@ -44,6 +45,8 @@ type batch struct {
 	users    [][]any
 	withUse  map[string]bool // traces whose spans here say what they used
 	traceIDs []string
+
+	resourceTags, resourceText int // how many tags come from resources, and their bytes
 }
 
 func newBatch(experiment int64, spans []Span) (*batch, error) {
@@ -69,12 +72,33 @@ func newBatch(experiment int64, spans []Span) (*batch, error) {
 	}
 	sort.Strings(b.traceIDs) // every writer locks rows in this order
 	for _, id := range b.traceIDs {
-		b.add(experiment, id, byTrace[id])
+		if err := b.add(experiment, id, byTrace[id]); err != nil {
+			return nil, err
+		}
 	}
 	return b, nil
 }
 
-func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) {
+// What a process says about itself is said once in a batch, and becomes tags of
+// each of its traces: a long word before many short traces would be gigabytes.
+const (
+	maxResourceTags = 250_000 // of all traces of a batch
+	maxResourceText = 64 << 20
+)
+
+// repeat counts the tags that a resource becomes of one more trace.
+func (b *batch) repeat(resource []Attribute) error {
+	b.resourceTags += len(resource)
+	for _, a := range resource {
+		b.resourceText += len(a.Key) + min(len(a.Value), maxTagText*utf8.UTFMax)
+	}
+	if b.resourceTags > maxResourceTags || b.resourceText > maxResourceText {
+		return invalid("The resources of these spans would become more than %d tags of their traces, or %d MiB of them; send the spans of fewer traces at a time.", maxResourceTags, maxResourceText>>20)
+	}
+	return nil
+}
+
+func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) error {
 	ordered := make([]*Span, 0, len(spans))
 	for _, sp := range spans {
 		ordered = append(ordered, sp)
@@ -86,6 +110,9 @@ func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) {
 		row.add(sp, facts)
 		b.spans = append(b.spans, spanValues(sp, facts))
 	}
+	if err := b.repeat(row.resource); err != nil {
+		return err
+	}
 	t := row.finish()
 	b.traces = append(b.traces, t.values())
 	b.tags = append(b.tags, keyValueRows(traceID, t.tags)...)
@@ -95,6 +122,7 @@ func (b *batch) add(experiment int64, traceID string, spans map[string]*Span) {
 	if t.usage.tokens != nil || t.usage.cost != nil {
 		b.withUse[traceID] = true
 	}
+	return nil
 }
 
 const upsertTraceOfSpans = `ON CONFLICT (trace_id) DO UPDATE SET

@@ -33,7 +33,7 @@ var (
 //
 // What this cannot follow it refuses as well, though the decoder might take it:
 // a number it reads otherwise than the decoder would hide a value from it. No
-// encoder writes groups, overlong numbers or fields beyond protobuf's range.
+// encoder writes groups, numbers of more than 64 bits or fields beyond protobuf's range.
 type tally struct{ spans, messages int }
 
 // maxMessageDepth is how deep messages are nested when a value is maxDepth deep.
