@@ -210,6 +210,9 @@ func (k *process) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err := wait(r, fate, 4000, nil); err != nil {
 			return nil, err
 		}
+		if k.chaos.gentle {
+			k.live() // carried out for a process that was killed meanwhile, it would be late
+		}
 	case n < 67: // twice
 		if err := k.carry(r); err != nil {
 			return nil, err

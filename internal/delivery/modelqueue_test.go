@@ -240,7 +240,7 @@ func (q *modelQueue) Redate(ctx context.Context, d time.Duration) error {
 		for _, j := range slices.Clone(q.jobs.due) {
 			if j.notBefore > sqldb.Micros(now.Add(15*time.Minute)) {
 				q.update(j.kind, j.key, func(j *modelJob) {
-					if j.notBefore = sqldb.Micros(now); j.verify == lookOnceMore && q.missing != redatedLook {
+					if j.notBefore = sqldb.Micros(now); j.verify == lookOnceMore {
 						j.notBefore = sqldb.Micros(now.Add(d))
 					}
 				})

@@ -115,7 +115,6 @@ const (
 	leaseFence      protection = "lease fence"      // only who holds the lease settles
 	enqueueFence    protection = "enqueue fence"    // a job enqueued while it is worked on is not done
 	versionFence    protection = "version fence"    // a note of an older version does not change the state
-	redatedLook     protection = "redated look"     // when a clock that ran ahead is set back, a second look is not at once
 	deterministicID protection = "deterministic id" // of an assessment: a repeat is a clash and no copy
 )
 
@@ -136,7 +135,6 @@ var noticedBy = map[protection][]uint64{
 	leaseFence:      {4789, 2603, 4120},
 	enqueueFence:    {134, 70},
 	versionFence:    {101, 522},
-	redatedLook:     {747056},
 	deterministicID: {1, 2, 3},
 }
 
