@@ -213,4 +213,44 @@ describe("two tabs", () => {
       await until(() => other.getByRole("button", up).getAttribute("aria-pressed"), "true");
       expect(await other.getByRole("button", down).getAttribute("aria-pressed")).toBe("false");
     }));
+
+  it("end as the last press says when the server was away, whichever tab it was in", () =>
+    withPage(at, async ({ page, mock }) => {
+      const other = await page.context().newPage();
+      await other.goto(page.url());
+      const unkept = () => page.evaluate(() => localStorage.getItem("thumbprint.unsent"));
+      mock.faults.rate = 503;
+      await page.getByRole("button", up).click();
+      await page.locator('[data-delivery="will_be_sent"]').waitFor();
+      await until(() => other.getByRole("button", up).getAttribute("aria-pressed"), "true");
+      await other.getByRole("button", down).click();
+      await until(() => page.getByRole("button", down).getAttribute("aria-pressed"), "true");
+      const last = Object.values(JSON.parse((await unkept()) ?? "{}") as Record<string, { key: string; vote: { value: boolean } }>);
+      expect(last.map(({ vote }) => vote.value)).toEqual([false]);
+      mock.faults.rate = 0;
+      for (const tab of [page, other]) {
+        await tab.getByText("On the trace").waitFor();
+        expect(await tab.getByRole("button", down).getAttribute("aria-pressed")).toBe("true");
+      }
+      expect([...mock.state.feedback.values()].map(({ value }) => value)).toEqual([false]);
+      expect(mock.seen.rate.at(-1)?.key).toBe(last[0]?.key);
+      await until(unkept, null);
+    }));
+
+  it("do not bring back an older press, also in a tab that did not hear of the newer one", () =>
+    withPage(at, async ({ page, mock }) => {
+      // A tab that the browser has put to sleep hears nothing.
+      await page.addInitScript(() => addEventListener("storage", (event) => event.stopImmediatePropagation(), { capture: true }));
+      await page.reload();
+      const other = await page.context().newPage();
+      await other.goto(page.url());
+      mock.faults.rate = 503;
+      await page.getByRole("button", up).click();
+      await page.locator('[data-delivery="will_be_sent"]').waitFor();
+      mock.faults.rate = 0;
+      await other.getByRole("button", down).click();
+      await other.getByText("On the trace").waitFor();
+      await until(() => page.getByRole("button", down).getAttribute("aria-pressed"), "true");
+      expect([...mock.state.feedback.values()].map(({ value }) => value)).toEqual([false]);
+    }));
 });

@@ -1,20 +1,24 @@
 // localStorage may be blocked or full; the page then works without a memory.
 
+/** The name as localStorage and its events have it. */
+export const keyOf = (name: string): string => `thumbprint.${name}`;
+
 export function stored(name: string): string | undefined {
   try {
-    return localStorage.getItem(`thumbprint.${name}`) ?? undefined;
+    return localStorage.getItem(keyOf(name)) ?? undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Keeps a value; undefined or "" forgets it. */
-export function store(name: string, value: string | undefined): void {
+/** Keeps a value; undefined or "" forgets it. False where the browser refuses. */
+export function store(name: string, value: string | undefined): boolean {
   try {
-    if (value) localStorage.setItem(`thumbprint.${name}`, value);
-    else localStorage.removeItem(`thumbprint.${name}`);
+    if (value) localStorage.setItem(keyOf(name), value);
+    else localStorage.removeItem(keyOf(name));
+    return true;
   } catch {
-    // See above.
+    return false;
   }
 }
 

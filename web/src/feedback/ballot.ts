@@ -22,8 +22,12 @@ export interface Unsent extends Target {
 
 /** What happens outside: told by the ballot, done by the page. */
 export interface Surroundings {
-  /** Keeps (or with undefined forgets) an unsent vote. */
-  keep(target: Target, unsent: Unsent | undefined): void;
+  /** Keeps an unsent vote across reloads and for the other tabs; false where the browser keeps nothing. */
+  keep(unsent: Unsent): boolean;
+  /** The unsent vote that was kept last, in whichever tab. */
+  kept(target: Target): Unsent | undefined;
+  /** Forgets it, unless a newer one was kept since. */
+  forget(unsent: Unsent): void;
   /** The server refused a vote, or another try of its delivery. */
   refused(failure: Failure): void;
 }
@@ -41,6 +45,7 @@ const polls = [1000, 1500, 2500, 4000, 6000, 10_000, 15_000, 30_000, 60_000, 60_
 /**
  * Brings one person's vote on one answer to the server: one request at a time,
  * the newest act last, the same key for the same act, again until it is kept.
+ * The newest act may be another tab's: it is looked for before each try.
  */
 export class Ballot {
   readonly state: Observable<VoteState>;
@@ -49,32 +54,47 @@ export class Ballot {
   readonly #target: Target;
   readonly #around: Surroundings;
   #busy = false;
+  /** The newest act, while it is unsent. */
+  #mine: Unsent | undefined;
+  /** The browser keeps it; so where none is kept, another tab was done with a newer one. */
+  #remembered = false;
   #lastSent: { vote: Vote; key: string } | undefined;
-  #wake: (() => void) | undefined;
+  readonly #wakes = new Set<() => void>();
   #polling = false;
 
   constructor(target: Target, around: Surroundings, feedback?: Feedback, kept?: Unsent) {
     this.#target = target;
     this.#around = around;
-    this.state = new Observable({ ...initial(feedback), ...(kept?.feedbackId ? { feedbackId: kept.feedbackId } : {}) });
-    if (kept) {
-      this.#lastSent = kept.earlier;
-      this.#step({ type: "voted", vote: kept.vote });
-      this.#step({ type: "sent", key: kept.key });
-      void this.#drain();
-    } else {
-      void this.#poll();
-    }
+    this.state = new Observable(initial(feedback));
+    if (kept) this.adopt(kept);
+    else void this.#poll();
   }
 
   /** Shows the vote at once and sends it in the background. */
   vote(vote: Vote): void {
     this.#step({ type: "voted", vote });
-    const key = newKey();
-    if (!this.#busy) this.#step({ type: "sent", key });
-    this.#around.keep(this.#target, { ...this.#target, vote, key, feedbackId: this.state.get().feedbackId, earlier: this.#lastSent });
-    this.#wake?.();
+    this.#mine = { ...this.#target, vote, key: newKey(), feedbackId: this.state.get().feedbackId, earlier: this.#lastSent };
+    this.#remembered = this.#around.keep(this.#mine);
+    this.#wake();
     void this.#drain();
+  }
+
+  /** Takes over what was kept last: by another tab, or before a reload. */
+  adopt(kept: Unsent): void {
+    if (kept.key === this.#mine?.key) return;
+    this.#mine = kept;
+    this.#remembered = true;
+    // Whoever kept it may have sent it already, without an answer.
+    this.#lastSent = kept.vote.value === undefined ? (kept.earlier ?? this.#lastSent) : kept;
+    if (kept.feedbackId) this.state.set({ ...this.state.get(), feedbackId: kept.feedbackId });
+    this.#step({ type: "voted", vote: kept.vote });
+    this.#wake();
+    void this.#drain();
+  }
+
+  /** Another tab has sent what was kept: looks now what became of it, instead of after the pause. */
+  overtaken(): void {
+    if (this.#remembered && unsent(this.state.get())) this.#wake();
   }
 
   /** What the server knows, as loaded with the conversation. */
@@ -104,27 +124,44 @@ export class Ballot {
     if (this.#busy) return;
     this.#busy = true;
     for (let wait = firstRetry; unsent(this.state.get()); ) {
-      const { act, shown, sending } = this.state.get();
-      const key = sending?.act === act ? sending.key : newKey();
-      this.#step({ type: "sent", key });
-      try {
-        const answer = await this.#send(shown, key);
-        this.#step({ type: "accepted", act, vote: shown, answer });
+      const failed = await alone(`vote ${this.#target.traceId} ${this.#target.dimension}`, () => this.#bring());
+      if (!failed) {
         wait = firstRetry;
-      } catch (error) {
-        if (error instanceof ApiError && !error.temporary) {
-          this.#step({ type: "refused", act, error: failureOf(error) });
-          if (this.state.get().act === act) this.#around.refused(failureOf(error));
-          continue;
-        }
-        this.#step({ type: "unreachable", act });
-        await this.#pause(error instanceof ApiError ? (error.retryAfter ?? wait) : wait);
-        wait = Math.min(2 * wait, lastRetry);
+        continue;
       }
+      await this.#pause(failed.retryAfter ?? wait);
+      wait = Math.min(2 * wait, lastRetry);
     }
     this.#busy = false;
-    this.#around.keep(this.#target, undefined);
     void this.#poll();
+  }
+
+  /** One try with the newest vote of all tabs. Returns what calls for another one later. */
+  async #bring(): Promise<{ retryAfter?: number } | undefined> {
+    const kept = this.#remembered ? this.#around.kept(this.#target) : this.#mine;
+    if (kept) this.adopt(kept);
+    const mine = this.#mine;
+    if (!mine) return undefined;
+    const { act, shown } = this.state.get();
+    this.#step({ type: "sent" });
+    try {
+      if (kept) this.#step({ type: "accepted", act, vote: shown, answer: await this.#send(shown, mine.key) });
+      else this.#step({ type: "overtaken", act, feedback: await this.#atServer() });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.temporary) {
+        this.#step({ type: "unreachable", act });
+        return { retryAfter: error instanceof ApiError ? error.retryAfter : undefined };
+      }
+      this.#step({ type: "refused", act, error: failureOf(error) });
+      if (this.state.get().act === act) this.#around.refused(failureOf(error));
+    }
+    this.#around.forget(mine);
+    return undefined;
+  }
+
+  async #atServer(): Promise<Feedback | undefined> {
+    const { traceId, dimension } = this.#target;
+    return ratingOf(await api.ratings(traceId), dimension);
   }
 
   async #send(vote: Vote, key: string): Promise<Partial<Accepted> | undefined> {
@@ -195,14 +232,29 @@ export class Ballot {
       const end = () => {
         clearTimeout(timer);
         removeEventListener("online", end);
-        this.#wake = undefined;
+        this.#wakes.delete(end);
         resolve();
       };
       const timer = setTimeout(end, ms);
       addEventListener("online", end);
-      this.#wake = end;
+      this.#wakes.add(end);
     });
   }
+
+  /** Ends all pauses: of the sending, and of the following of a delivery. */
+  #wake(): void {
+    for (const end of this.#wakes) end();
+  }
+}
+
+/** The rating of a dimension among those of one answer. */
+export function ratingOf(feedback: Feedback[] | undefined, dimension: string): Feedback | undefined {
+  return feedback?.find((entry) => entry.name === dimension && entry.kind !== "expectation");
+}
+
+/** One tab at a time, so that requests of two do not overtake each other. Only secure contexts can know that. */
+async function alone<T>(name: string, act: () => Promise<T>): Promise<T> {
+  return "locks" in navigator ? navigator.locks.request<Promise<T>>(name, act) : act();
 }
 
 /** crypto.randomUUID exists only in secure contexts; a plain http host has none. */

@@ -1,7 +1,7 @@
 import type { Failure } from "../api/http";
 import type { Feedback } from "../api/types";
-import { store, stored } from "../app/storage";
-import { Ballot, type Surroundings, type Target, type Unsent } from "./ballot";
+import { keyOf, store, stored } from "../app/storage";
+import { Ballot, ratingOf, type Surroundings, type Target, type Unsent } from "./ballot";
 
 const storageName = "unsent";
 
@@ -15,26 +15,33 @@ export class Ballots {
   constructor(refused: (failure: Failure) => void) {
     this.#around = {
       refused,
-      keep: (target, unsent) => {
-        // Read again each time: another tab keeps its own votes in the same place.
-        const { [nameOf(target)]: _old, ...others } = readUnsent();
-        const all = unsent ? { ...others, [nameOf(target)]: unsent } : others;
-        store(storageName, Object.keys(all).length > 0 ? JSON.stringify(all) : undefined);
+      // Read again each time: another tab keeps its own votes in the same place.
+      keep: (unsent) => keepAll({ ...readUnsent(), [nameOf(unsent)]: unsent }),
+      kept: (target) => readUnsent()[nameOf(target)],
+      forget: (unsent) => {
+        const { [nameOf(unsent)]: kept, ...others } = readUnsent();
+        if (kept?.key === unsent.key) keepAll(others);
       },
     };
-    for (const [name, kept] of Object.entries(readUnsent())) {
-      const { traceId, agentId, dimension } = kept;
-      this.#ballots.set(name, new Ballot({ traceId, agentId, dimension }, this.#around, undefined, kept));
-    }
+    for (const kept of Object.values(readUnsent())) this.#add(kept, undefined);
+    // Told by the other tabs.
+    addEventListener("storage", ({ key }) => {
+      if (key !== null && key !== keyOf(storageName)) return;
+      const all = readUnsent();
+      for (const [name, ballot] of this.#ballots) {
+        const kept = all[name];
+        if (kept) ballot.adopt(kept);
+        else ballot.overtaken();
+      }
+    });
   }
 
   /** The ballot of an answer. `feedback` is what the conversation was loaded with. */
   get(target: Target, feedback: Feedback[] | undefined): Ballot {
-    const mine = feedback?.find((entry) => entry.name === target.dimension && entry.kind !== "expectation");
+    const mine = ratingOf(feedback, target.dimension);
     const known = this.#ballots.get(nameOf(target));
     if (!known) {
-      const ballot = new Ballot(target, this.#around, mine);
-      this.#ballots.set(nameOf(target), ballot);
+      const ballot = this.#add(target, mine);
       if (feedback) this.#loaded.set(nameOf(target), feedback);
       return ballot;
     }
@@ -45,10 +52,22 @@ export class Ballots {
     }
     return known;
   }
+
+  #add({ traceId, agentId, dimension }: Target, feedback: Feedback | undefined): Ballot {
+    const target = { traceId, agentId, dimension };
+    const ballot = new Ballot(target, this.#around, feedback, readUnsent()[nameOf(target)]);
+    this.#ballots.set(nameOf(target), ballot);
+    return ballot;
+  }
 }
 
 function nameOf({ traceId, dimension }: Target): string {
   return `${traceId} ${dimension}`;
+}
+
+/** False where the browser does not keep them. */
+function keepAll(unsent: Record<string, Unsent>): boolean {
+  return store(storageName, Object.keys(unsent).length > 0 ? JSON.stringify(unsent) : undefined);
 }
 
 function readUnsent(): Record<string, Unsent> {

@@ -43,15 +43,16 @@ describe("a vote", () => {
     expect(step(state, { type: "refused", act: 2, error: { text: "no" } }).shown).toEqual(up);
   });
 
-  it("is kept while the server cannot be reached, under the same key", () => {
-    const state = play({ type: "voted", vote: up }, { type: "sent", key: "k" }, { type: "unreachable", act: 1 });
-    expect(state).toMatchObject({ shown: up, sync: "waiting", sending: { act: 1, key: "k" } });
+  it("is kept while the server cannot be reached", () => {
+    const state = play({ type: "voted", vote: up }, { type: "sent" }, { type: "unreachable", act: 1 });
+    expect(state).toMatchObject({ shown: up, sync: "waiting" });
     expect(unsent(state)).toBe(true);
   });
 
-  it("gets a new key when it changed while the server could not be reached", () => {
-    const state = play({ type: "voted", vote: up }, { type: "sent", key: "k" }, { type: "voted", vote: down }, { type: "unreachable", act: 1 });
-    expect(state.sending).toBeUndefined();
+  it("gives way to what the server has when another tab was newer, but not to a newer act of this one", () => {
+    const state = play({ type: "voted", vote: up }, { type: "overtaken", act: 1, feedback: undefined });
+    expect([state.shown, unsent(state)]).toEqual([noVote, false]);
+    expect(play({ type: "voted", vote: up }, { type: "voted", vote: down }, { type: "overtaken", act: 1, feedback: undefined }).shown).toEqual(down);
   });
 
   it("leaves no delivery words when it is taken back", () => {

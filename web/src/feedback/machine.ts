@@ -18,8 +18,6 @@ export interface VoteState {
   confirmed: Vote;
   /** Counts the person's acts; an answer to an older one must not undo a newer one. */
   act: number;
-  /** The act on its way, and its Idempotency-Key. One at a time, so that order is kept. */
-  sending?: { act: number; key: string };
   /** "waiting": the server could not be reached or could not keep it; the same request goes again. */
   sync: "idle" | "sending" | "waiting" | "refused";
   feedbackId?: string;
@@ -30,10 +28,11 @@ export interface VoteState {
 
 export type VoteEvent =
   | { type: "voted"; vote: Vote }
-  | { type: "sent"; key: string }
+  | { type: "sent" }
   | { type: "accepted"; act: number; vote: Vote; answer?: Partial<Accepted> }
   | { type: "refused"; act: number; error: Failure }
   | { type: "unreachable"; act: number }
+  | { type: "overtaken"; act: number; feedback: Feedback | undefined }
   | { type: "delivery"; delivery: Delivery; reason?: string }
   | { type: "loaded"; feedback: Feedback | undefined };
 
@@ -72,14 +71,16 @@ export function step(state: VoteState, event: VoteEvent): VoteState {
         error: undefined,
       };
     case "sent":
-      return { ...state, sync: "sending", sending: { act: state.act, key: event.key } };
+      return { ...state, sync: "sending" };
     case "accepted":
       return accepted(state, event.act, event.vote, event.answer);
     case "refused":
       return refused(state, event.act, event.error);
     case "unreachable":
-      // Superseded while away: the newer act goes under its own key.
-      return { ...state, sync: "waiting", sending: event.act === state.act ? state.sending : undefined };
+      return { ...state, sync: "waiting" };
+    case "overtaken":
+      // Another tab has sent a newer one: what the server has is what the person did last.
+      return event.act === state.act ? { ...initial(event.feedback), act: state.act } : state;
     case "delivery":
       return settled(state) && state.shown.value !== undefined
         ? { ...state, delivery: event.delivery, deliveryReason: event.reason }
@@ -99,13 +100,13 @@ function settled(state: VoteState): boolean {
 }
 
 function accepted(state: VoteState, act: number, vote: Vote, answer: Partial<Accepted> | undefined): VoteState {
-  const next: VoteState = { ...state, confirmed: vote, sending: undefined, feedbackId: answer?.feedback_id ?? state.feedbackId };
+  const next: VoteState = { ...state, confirmed: vote, feedbackId: answer?.feedback_id ?? state.feedbackId };
   if (act !== state.act) return next;
   const delivery = answer?.delivery ?? (answer?.status === "success" ? "delivered" : "waiting_for_trace");
   return { ...next, sync: "idle", delivery: vote.value === undefined ? undefined : delivery, deliveryReason: answer?.delivery_reason };
 }
 
 function refused(state: VoteState, act: number, error: Failure): VoteState {
-  if (act !== state.act) return { ...state, sending: undefined };
-  return { ...state, sending: undefined, shown: state.confirmed, sync: "refused", error };
+  if (act !== state.act) return state;
+  return { ...state, shown: state.confirmed, sync: "refused", error };
 }
