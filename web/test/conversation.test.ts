@@ -93,6 +93,44 @@ describe("rating a conversation", () => {
       expect(await page.getByRole("group", line).count()).toBe(0);
     }));
 
+  it("is no more asked once somebody goes on, or has left", () =>
+    withPage({}, async ({ page }) => {
+      await page.clock.install();
+      await twoAnswers(page);
+      const path = new URL(page.url()).pathname;
+      await page.clock.fastForward(100_000);
+      await page.getByRole("group", line).first().waitFor();
+      await ask(page, "And more");
+      await page.locator('article[data-status="completed"]').nth(2).waitFor();
+      await page.clock.fastForward(200_000);
+      expect(await page.getByRole("group", line).count()).toBe(0);
+      await page.getByRole("button", { name: "Options for this conversation" }).click();
+      await page.getByRole("menuitem", { name: "Rate this conversation" }).click();
+      await page.getByRole("group", line).first().waitFor();
+      await page.locator('a[href="/c/conv-2"]').click();
+      await page.getByText("An answer about").waitFor();
+      await page.goBack();
+      await until(() => new URL(page.url()).pathname, path);
+      await page.getByText("You said: And more.").waitFor();
+      expect(await page.getByRole("group", line).count()).toBe(0);
+    }));
+
+  it("asks what the deployer asks where that is no thumb, also of a branch that ends with a question", () =>
+    withPage({}, async ({ page, mock }) => {
+      const dimensions = [{ name: "helpfulness", type: "number", min: 1, max: 5 }];
+      await page.route("**/api/v1/agents", (route) => route.fulfill({ json: { items: [{ id: "demo", name: "Demo agent", protocol: "demo", suggested_prompts: [], feedback: { open: false, dimensions } }] } }));
+      const answer = mock.state.messages.get("conv-2-a");
+      Object.assign(answer ?? {}, { agent_id: "demo", rateable: true });
+      mock.state.messages.set("conv-2-q2", { id: "conv-2-q2", parent_id: "conv-2-a", role: "user", content: "Still there?", status: "complete", timestamp: "2026-11-20T10:00:00Z", conversation: "conv-2" });
+      await page.goto(new URL("/c/conv-2", page.url()).href);
+      await page.getByText("Still there?").waitFor();
+      await page.getByRole("button", { name: "Options for this conversation" }).click();
+      await page.getByRole("menuitem", { name: "Rate this conversation" }).click();
+      await page.getByRole("group", line).getByRole("button", { name: "Rate in detail" }).click();
+      await page.getByRole("radiogroup", { name: "Helpfulness" }).getByText("4").click();
+      await until(() => [...mock.state.feedback.values()].map(({ target, name, value }) => [target, name, value]), [["conv-2", "helpfulness", 4]]);
+    }));
+
   it("can be asked for by keyboard, is about the conversation, and is there again", () =>
     withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
       await page.getByText("An answer about").waitFor();

@@ -119,7 +119,7 @@ export function ChatPage({ session, agents, agent }: Props) {
           onStop={stop}
         />
         <div className="mt-1 grid min-h-8 place-content-center pointer-coarse:min-h-11">
-          <BelowComposer chat={chat} agents={agents} last={steps.at(-1)?.message} />
+          <BelowComposer chat={chat} agents={agents} steps={steps} />
         </div>
       </div>
     </main>
@@ -127,20 +127,21 @@ export function ChatPage({ session, agents, agent }: Props) {
 }
 
 /** The hint, or the question how the conversation was. */
-function BelowComposer({ chat, agents, last }: { chat: Chat; agents: Agent[]; last: Message | undefined }) {
+function BelowComposer({ chat, agents, steps }: { chat: Chat; agents: Agent[]; steps: Step[] }) {
   const t = useT();
   const hint = <p className="text-center text-xs text-quiet">{t.composerHint}</p>;
-  const dimension = dimensionsOf(agents.find((agent) => agent.id === last?.agent_id)).find(({ type }) => type === "boolean");
+  // The branch may end with a question; who answered last is who is asked about.
+  const agentId = steps.findLast(({ message }) => message.role === "assistant")?.message.agent_id;
   const answers = chat.messages.filter((message) => message.rateable).length;
-  if (!chat.id || !dimension || answers === 0) return hint;
+  if (!chat.id || answers === 0) return hint;
   return (
     <ConversationRating
       key={chat.id}
       conversation={chat.id}
-      agentId={last?.agent_id}
-      dimension={dimension}
+      agentId={agentId}
+      dimensions={dimensionsOf(agents.find((agent) => agent.id === agentId))}
       answers={answers}
-      activity={last?.id ?? ""}
+      activity={steps.at(-1)?.message.id ?? ""}
       busy={chat.running !== undefined}
     >
       {hint}

@@ -7,6 +7,7 @@ import { Observable, useObservable } from "../app/observable";
 import { store, stored } from "../app/storage";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
+import { Details } from "./Details";
 import { Thumbs } from "./Thumbs";
 
 /** The conversation whose rating was asked for in its menu. */
@@ -20,7 +21,8 @@ const pauseMs = 90_000;
 interface Props {
   conversation: string;
   agentId: string | undefined;
-  dimension: Dimension;
+  /** The agent's; the pair of thumbs is asked first, and the only thing. */
+  dimensions: readonly Dimension[];
   /** How many of its answers can be rated. */
   answers: number;
   /** Changes with whatever the person does; the pause begins anew. */
@@ -33,23 +35,31 @@ interface Props {
 /**
  * How was the conversation as a whole? Asked in one quiet line where otherwise
  * the hint stands, once a conversation, after a pause; or when the person wants to.
+ * Whoever goes on instead, or away, is not asked again.
  */
-export function ConversationRating({ conversation, agentId, dimension, answers, activity, busy, children }: Props) {
+export function ConversationRating({ conversation, agentId, dimensions, answers, activity, busy, children }: Props) {
   const t = useT();
   const asked = useObservable(ratingWanted) === conversation;
-  const [due, setDue] = useState(false);
+  const [dueAt, setDueAt] = useState<string>();
+  const due = dueAt === activity && !busy;
   const line = useRef<HTMLDivElement>(null);
   const name = `asked.${conversation}`;
   useEffect(() => {
     if (due || busy || answers < enoughAnswers || stored(name)) return;
     const timer = setInterval(() => {
       const typed = document.querySelector<HTMLTextAreaElement>("#message")?.value;
-      if (!typed) setDue(true);
+      if (!typed) setDueAt(activity);
     }, pauseMs);
     return () => clearInterval(timer);
     // Each activity begins the pause anew.
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [due, busy, answers, name, activity]);
+  useEffect(
+    () => () => {
+      if (ratingWanted.get() === conversation) ratingWanted.set(undefined);
+    },
+    [conversation],
+  );
   const mine = useQuery({
     queryKey: ["rating", conversation],
     queryFn: () => api.ratings(conversation),
@@ -57,7 +67,8 @@ export function ConversationRating({ conversation, agentId, dimension, answers, 
     // What changes it is this page, and the ballot knows.
     staleTime: Infinity,
   });
-  const rated = mine.data?.some((entry) => entry.name === dimension.name && !entry.withdrawn) === true;
+  const thumbs = dimensions.find(({ type }) => type === "boolean");
+  const rated = mine.data?.some((entry) => !entry.withdrawn && dimensions.some(({ name: rating }) => rating === entry.name)) === true;
   const shown = mine.isSuccess && (asked || (due && !rated));
   useEffect(() => {
     if (!shown) return;
@@ -68,14 +79,18 @@ export function ConversationRating({ conversation, agentId, dimension, answers, 
 
   if (!shown) return children;
   const close = () => {
-    setDue(false);
+    setDueAt(undefined);
     if (asked) ratingWanted.set(undefined);
     document.getElementById("message")?.focus();
   };
   return (
     <div ref={line} role="group" aria-label={t.rateConversation} className="flex flex-wrap items-center justify-center gap-x-1 text-xs text-quiet">
       <span className="pe-1">{t.howWasConversation}</span>
-      <Thumbs label={t.rateConversation} traceId={conversation} agentId={agentId} dimension={dimension} details={[]} feedback={mine.data} />
+      {thumbs ? (
+        <Thumbs label={t.rateConversation} traceId={conversation} agentId={agentId} dimension={thumbs} details={[]} feedback={mine.data} />
+      ) : (
+        <Details traceId={conversation} agentId={agentId} dimensions={dimensions} feedback={mine.data} />
+      )}
       <IconButton label={t.dismiss} onClick={close}>
         <X size={15} />
       </IconButton>

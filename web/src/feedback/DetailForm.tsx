@@ -13,7 +13,7 @@ const mostSteps = 11;
 interface Props {
   traceId: string;
   agentId?: string;
-  dimensions: Dimension[];
+  dimensions: readonly Dimension[];
   feedback?: Feedback[];
 }
 

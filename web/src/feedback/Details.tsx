@@ -11,7 +11,7 @@ export const popoverLook =
 interface Props {
   traceId: string;
   agentId?: string;
-  dimensions: Dimension[];
+  dimensions: readonly Dimension[];
   feedback?: Feedback[];
 }
 
