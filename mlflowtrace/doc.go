@@ -12,8 +12,7 @@
 //	span.set_attribute(k, v)               LiveSpan.Set
 //	span.add_event(SpanEvent(n))           LiveSpan.Event
 //	span.add_link(Link(trace_id, span_id)) LiveSpan.AddLink, or StartOptions(trace.WithLinks(…))
-//	span.record_exception(e)               LiveSpan.Fail; without a stack, which errors in Go do not
-//	                                       have (a panic's is there: Do records it)
+//	span.record_exception(e)               LiveSpan.Fail
 //	attribute mlflow.chat.tokenUsage       LiveSpan.SetTokenUsage
 //	attribute mlflow.llm.model             LiveSpan.SetModel
 //	mlflow.update_current_trace(...)       UpdateTrace(ctx, ClientRequestID(…), Session(…), Tag(…), …)

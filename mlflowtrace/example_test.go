@@ -131,7 +131,6 @@ func ExampleTransport() {
 	}
 	defer response.Body.Close()
 	id, _ := io.ReadAll(response.Body)
-	fmt.Println("the same trace:", string(id) == mlflowtrace.TraceID(ctx))
 	if err := there.Shutdown(ctx); err != nil {
 		log.Print(err)
 	}
@@ -139,11 +138,12 @@ func ExampleTransport() {
 	if err := here.Shutdown(ctx); err != nil {
 		log.Print(err)
 	}
+	fmt.Println("the same trace:", string(id) == mlflowtrace.TraceID(ctx))
 	// Output:
-	// the same trace: true
 	// POST /v1/traces
 	// POST /v1/traces
 	// POST /api/3.0/mlflow/traces
+	// the same trace: true
 }
 
 // Everything that a request does is traced under the id its caller gave it.

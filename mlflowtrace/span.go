@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -119,17 +121,28 @@ func (s *LiveSpan) Event(name string, attrs ...attribute.KeyValue) {
 }
 
 // Fail makes err the span's status and notes it as an exception, as MLflow's Python
-// client does for one that leaves a span. A nil err changes nothing.
+// client does for one that leaves a span, with the stack of who calls Fail: errors in
+// Go have none of their own. A nil err changes nothing.
 func (s *LiveSpan) Fail(err error) {
-	if err != nil {
+	if err != nil && s.IsRecording() {
 		s.fail(err)
 	}
 }
 
-func (s *LiveSpan) fail(err error, more ...attribute.KeyValue) {
+func (s *LiveSpan) fail(err error) {
 	s.SetStatus(codes.Error, err.Error())
-	s.Event(eventException, append([]attribute.KeyValue{ // in the order of the Python client
+	s.Event(eventException, // in the order of the Python client
 		attribute.String("exception.message", guardString(err.Error())),
 		attribute.String("exception.type", fmt.Sprintf("%T", err)),
-	}, more...)...)
+		attribute.String("exception.stacktrace", stack()))
+}
+
+// stack is that of this goroutine, from who called this package on.
+func stack() string {
+	head, frames, _ := strings.Cut(string(debug.Stack()), "\n")
+	for strings.HasPrefix(frames, "runtime/debug.Stack") || strings.HasPrefix(frames, scopeName+".") {
+		_, frames, _ = strings.Cut(frames, "\n") // the function
+		_, frames, _ = strings.Cut(frames, "\n") // and its line
+	}
+	return head + "\n" + frames
 }

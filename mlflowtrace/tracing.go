@@ -3,7 +3,6 @@ package mlflowtrace
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -84,7 +83,7 @@ func Do[T any](ctx context.Context, t *Tracing, name string, fn func(context.Con
 			return
 		}
 		r := recover() // nil: the goroutine ends with runtime.Goexit, as after t.FailNow
-		span.fail(fmt.Errorf("panic: %v", r), attribute.String("exception.stacktrace", string(debug.Stack())))
+		span.fail(fmt.Errorf("panic: %v", r))
 		if r != nil {
 			panic(r) // before anything is unwound: the original frames are still there
 		}

@@ -206,9 +206,15 @@ func TestDo(t *testing.T) {
 	if got := bad.Attributes().AsRaw(); got["mlflow.spanLogLevel"] != int64(40) || got["mlflow.spanOutputs"] != nil {
 		t.Errorf("bad = %v", got)
 	}
-	stack, _ := spans["panic"].Events().At(0).Attributes().Get("exception.stacktrace")
-	if spans["panic"].Status().Message() != "panic: aua" || !strings.Contains(stack.Str(), "TestDo") {
-		t.Errorf("panic: %q\n%s", spans["panic"].Status().Message(), stack.Str())
+	if spans["panic"].Status().Message() != "panic: aua" {
+		t.Errorf("panic: %q", spans["panic"].Status().Message())
+	}
+	for name, first := range map[string]string{"bad": "mlflowtrace_test.TestDo(", "panic": "panic("} {
+		stack, _ := spans[name].Events().At(0).Attributes().Get("exception.stacktrace")
+		lines := strings.SplitN(stack.Str(), "\n", 3)
+		if len(lines) < 3 || !strings.HasPrefix(lines[0], "goroutine ") || !strings.Contains(lines[1], first) || !strings.Contains(stack.Str(), "mlflowtrace_test.TestDo") {
+			t.Errorf("%s: the stack does not begin with %s:\n%s", name, first, stack.Str())
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ def search(query, limit):
 
 
 def make(experiment_id):
-    """Do what answer does in tracing_test.go."""
+    """Do what Answer does in sample/sample.go."""
     mlflow.set_experiment(experiment_id=experiment_id)
     with mlflow.start_span("support_agent", span_type="AGENT") as root:
         root.set_inputs(QUESTION)

@@ -15,6 +15,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflow/mlflowtest"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
+	"github.com/thumbprint-ai/thumbprint/test/clients/sample"
 )
 
 // TestPython has MLflow's own client read what Go wrote, and make a trace beside one
@@ -37,7 +38,7 @@ func TestPython(t *testing.T) {
 			t.Errorf("%s: what the Python client sees (-want +got):\n%s", s.uri, diff)
 		}
 		tr, _ := s.tracing(t, mlflowtrace.Config{})
-		id, err := answer(t.Context(), tr, "req-python")
+		id, err := sample.Answer(t.Context(), tr, "req-python")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +101,7 @@ func pythonView(t *testing.T, tr *mlflowtrace.Trace) (want map[string]any) {
 }
 
 // view is a trace without what differs between any two: ids, times, the names of
-// programs and types, Python's traceback, and figures that only Python notes down
+// programs and types, the text of stacks, and figures that only Python notes down
 // and MLflow's UI does not show.
 func (s server) view(t *testing.T, id string) any {
 	t.Helper()
@@ -133,6 +134,9 @@ func (s server) view(t *testing.T, id string) any {
 		delete(span.Attributes, "mlflow.spanFunctionName")
 		var events []any
 		for _, e := range span.Events {
+			if stack, _ := e.Attributes["exception.stacktrace"].(string); e.Name == "exception" && stack == "" {
+				t.Errorf("trace %s: an error without a stack", id)
+			}
 			delete(e.Attributes, "exception.stacktrace")
 			delete(e.Attributes, "exception.type")
 			events = append(events, []any{e.Name, e.Attributes})

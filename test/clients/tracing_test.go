@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,11 +11,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
+	"github.com/thumbprint-ai/thumbprint/test/clients/sample"
 )
 
 // tracing starts tracing, into a fresh experiment unless cfg has one; it stops with the
@@ -37,60 +35,6 @@ func (s server) tracing(t *testing.T, cfg mlflowtrace.Config) (tr *mlflowtrace.T
 		}
 	})
 	return tr, cfg.ExperimentID
-}
-
-type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
-type messages struct {
-	Messages []message `json:"messages"`
-}
-
-// answer is what make does in python_client.py, in Go.
-func answer(ctx context.Context, tr *mlflowtrace.Tracing, crid string) (traceID string, err error) {
-	question := messages{[]message{{"user", "What is 6 × 7?"}}}
-	reply := map[string]any{"choices": []any{map[string]any{"message": message{"assistant", "42"}}}}
-	ctx, root := tr.Start(ctx, "support_agent", mlflowtrace.Type(mlflowtrace.TypeAgent), mlflowtrace.Inputs(question))
-	defer root.End()
-	err = mlflowtrace.UpdateTrace(ctx,
-		mlflowtrace.ClientRequestID(crid), mlflowtrace.Session("conv-1"), mlflowtrace.User("alice@example.com"),
-		mlflowtrace.Tag("team", "red"), mlflowtrace.Metadata("version", "1.2"),
-		mlflowtrace.RequestPreview("What is 6 × 7?"), mlflowtrace.ResponsePreview("42"))
-	if err != nil {
-		return "", err
-	}
-
-	type query struct {
-		Query string `json:"query"`
-		Limit int    `json:"limit"`
-	}
-	_, err = mlflowtrace.Do(ctx, tr, "search_docs", func(context.Context) ([]any, error) {
-		return []any{map[string]any{"score": 0.9, "title": "Answers"}}, nil
-	}, mlflowtrace.Type(mlflowtrace.TypeTool), mlflowtrace.Inputs(query{"6 × 7", 3}))
-	if err != nil {
-		return "", err
-	}
-
-	earlier := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{15: 1}, SpanID: trace.SpanID{7: 2}})
-	_, model := tr.Start(ctx, "model", mlflowtrace.Type(mlflowtrace.TypeChatModel), mlflowtrace.Inputs(question),
-		mlflowtrace.StartOptions(trace.WithLinks(trace.Link{SpanContext: earlier, Attributes: []attribute.KeyValue{attribute.String("why", "retry")}})))
-	model.SetModel("gpt-x", "")
-	model.SetTokenUsage(mlflowtrace.TokenUsage{InputTokens: 10, OutputTokens: 5})
-	model.Set("temperature", 0.2)
-	model.Event("first_token", attribute.Int("n", 1))
-	model.SetOutputs(reply)
-	model.End()
-
-	broken := errors.New("no number")
-	_, err = mlflowtrace.Do(ctx, tr, "broken", func(context.Context) (any, error) { return nil, broken },
-		mlflowtrace.Type(mlflowtrace.TypeParser), mlflowtrace.Inputs("42"))
-	if err != broken {
-		return "", fmt.Errorf("the failing step returned %w", err)
-	}
-	root.SetOutputs(reply)
-	return mlflowtrace.TraceID(ctx), nil
 }
 
 // testEarlyRegister rates an answer while it is being written, which a trace made
@@ -207,7 +151,7 @@ func testManyTraces(t *testing.T, s server) {
 	done := make(chan error, n)
 	for i := range n {
 		go func() {
-			_, err := answer(t.Context(), tr, fmt.Sprint("req-", i))
+			_, err := sample.Answer(t.Context(), tr, fmt.Sprint("req-", i))
 			done <- err
 		}()
 	}
