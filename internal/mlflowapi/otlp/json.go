@@ -17,11 +17,8 @@ import (
 // inside texts for values, and no count of the request's brackets bounds what it
 // makes of them. So there is one decoder, and one check before it.
 func fromJSON(body []byte) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	c := &converter{dec: dec, out: make([]byte, 0, len(body))}
-	first, err := dec.Token()
-	if err != nil || first != json.Delim('{') {
+	c := &converter{in: body, out: make([]byte, 0, len(body))}
+	if c.next() != '{' {
 		return nil, ErrFormat
 	}
 	if err := c.object(exportRequest); err != nil {
@@ -30,95 +27,138 @@ func fromJSON(body []byte) ([]byte, error) {
 	return c.out, nil
 }
 
-// converter appends what it reads to out.
+// converter reads in, from at on, and appends to out.
 type converter struct {
-	dec   *json.Decoder
+	in    []byte
+	at    int
 	out   []byte
 	tally tally
 }
 
-// object reads the fields of a message whose bracket has been read.
-func (c *converter) object(m *message) error {
-	for c.dec.More() {
-		name, err := c.dec.Token()
-		if err != nil {
-			return ErrFormat
-		}
-		f := m.byName(name.(string)) // an object's keys are strings
-		if f == nil {
-			if err := c.skip(); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.field(f); err != nil {
-			return err
+// next goes to the next sign that is no space.
+func (c *converter) next() byte {
+	for {
+		switch c.in[c.at] {
+		case ' ', '\t', '\r', '\n':
+			c.at++
+		default:
+			return c.in[c.at]
 		}
 	}
-	return c.end()
 }
 
-// end reads the bracket that closes.
-func (c *converter) end() error {
-	if _, err := c.dec.Token(); err != nil {
-		return ErrFormat
+// more goes to the next element of a list or an object, or over its end.
+func (c *converter) more(end byte) bool {
+	if c.next() == ',' {
+		c.at++
+	}
+	if c.next() == end {
+		c.at++
+		return false
+	}
+	return true
+}
+
+// object reads the fields of a message.
+func (c *converter) object(m *message) error {
+	for c.at++; c.more('}'); {
+		name := textOf(c.value())
+		c.next()
+		c.at++ // the colon
+		c.next()
+		if f := m.byName(name); f == nil {
+			c.value()
+		} else if err := c.field(f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// skip reads over a value.
-func (c *converter) skip() error {
+// value reads over a value and returns it.
+func (c *converter) value() []byte {
+	start := c.at
 	for depth := 0; ; {
-		tok, err := c.dec.Token()
-		if err != nil {
-			return ErrFormat
-		}
-		switch tok {
-		case json.Delim('{'), json.Delim('['):
+		switch c.in[c.at] {
+		case '"':
+			c.quoted()
+		case '{', '[':
 			depth++
-		case json.Delim('}'), json.Delim(']'):
+			c.at++
+		case '}', ']':
 			depth--
+			c.at++
+		case ',', ':', ' ', '\t', '\r', '\n':
+			c.at++
+		default:
+			c.at += literal(c.in[c.at:])
 		}
 		if depth == 0 {
-			return nil
+			return c.in[start:c.at]
 		}
 	}
 }
 
+// quoted reads over a string.
+func (c *converter) quoted() {
+	for c.at++; c.in[c.at] != '"'; c.at++ {
+		if c.in[c.at] == '\\' {
+			c.at++
+		}
+	}
+	c.at++
+}
+
+// literal returns how long the number, true, false or null is that b begins with.
+func literal(b []byte) int {
+	for i, c := range b {
+		switch c {
+		case ',', ']', '}', ' ', '\t', '\r', '\n':
+			return i
+		}
+	}
+	return len(b)
+}
+
+// textOf returns what a string holds.
+func textOf(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	_ = json.Unmarshal(quoted, &s) // it is a part of valid JSON
+	return []byte(s)
+}
+
 func (c *converter) field(f *field) error {
-	tok, err := c.dec.Token()
-	if err != nil {
-		return ErrFormat
-	}
-	if tok == nil {
-		return nil // null is a field that is not there
-	}
-	switch f.kind {
-	case kindOne:
-		return c.message(f, tok)
-	case kindList:
-		if tok != json.Delim('[') {
+	switch first := c.in[c.at]; {
+	case first == 'n':
+		c.value() // null is a field that is not there
+		return nil
+	case f.kind == kindOne:
+		return c.message(f)
+	case f.kind == kindList:
+		if first != '[' {
 			return ErrFormat
 		}
-		for c.dec.More() {
-			if tok, err = c.dec.Token(); err != nil {
-				return ErrFormat
-			}
-			if err := c.message(f, tok); err != nil {
+		for c.at++; c.more(']'); {
+			if err := c.message(f); err != nil {
 				return err
 			}
 		}
-		return c.end()
+		return nil
+	case first == '{' || first == '[':
+		return ErrFormat
 	}
-	return c.scalar(f, tok)
+	return c.scalar(f, c.value())
 }
 
 // lengthSize is how many bytes each message's length takes, so that it can be
 // written when the message has been.
 const lengthSize = 5
 
-func (c *converter) message(f *field, first json.Token) error {
-	if first != json.Delim('{') {
+func (c *converter) message(f *field) error {
+	if c.in[c.at] != '{' {
 		return ErrFormat
 	}
 	if err := c.tally.one(f.message); err != nil {
@@ -142,31 +182,31 @@ func (c *converter) tag(f *field, wire uint64) {
 	c.out = binary.AppendUvarint(c.out, f.number<<3|wire)
 }
 
-func (c *converter) scalar(f *field, tok json.Token) error {
-	s, isText := tok.(string)
-	if n, ok := tok.(json.Number); ok {
-		s = n.String()
+func (c *converter) scalar(f *field, raw []byte) error {
+	text := raw
+	isText := raw[0] == '"'
+	if isText {
+		text = textOf(raw)
 	}
 	switch f.kind {
 	case kindText, kindTraceID, kindSpanID, kindBytes:
-		content, ok := contentOf(f.kind, s)
+		content, ok := contentOf(f.kind, text)
 		if !isText || !ok {
 			return ErrFormat
 		}
 		c.tag(f, lengthWire)
 		c.out = append(binary.AppendUvarint(c.out, uint64(len(content))), content...)
 	case kindBoolean:
-		yes, ok := tok.(bool)
-		if !ok {
+		if isText || raw[0] != 't' && raw[0] != 'f' {
 			return ErrFormat
 		}
 		c.tag(f, 0)
 		c.out = append(c.out, 0)
-		if yes {
+		if raw[0] == 't' {
 			c.out[len(c.out)-1] = 1
 		}
 	case kindInteger, kindEnum:
-		n, ok := integerOf(f.kind, s)
+		n, ok := integerOf(f.kind, string(text))
 		if !ok && isText && f.kind == kindEnum {
 			return nil // a name of later days
 		}
@@ -176,8 +216,8 @@ func (c *converter) scalar(f *field, tok json.Token) error {
 		c.tag(f, 0)
 		c.out = binary.AppendUvarint(c.out, uint64(n))
 	case kindFixed64:
-		n, err := strconv.ParseUint(s, 10, 64)
-		if signed, ok := integerOf(f.kind, s); err != nil && ok && signed >= 0 {
+		n, err := strconv.ParseUint(string(text), 10, 64)
+		if signed, ok := integerOf(f.kind, string(text)); err != nil && ok && signed >= 0 {
 			n, err = uint64(signed), nil
 		}
 		if err != nil {
@@ -186,7 +226,7 @@ func (c *converter) scalar(f *field, tok json.Token) error {
 		c.tag(f, 1)
 		c.out = binary.LittleEndian.AppendUint64(c.out, n)
 	case kindDouble:
-		n, err := strconv.ParseFloat(s, 64)
+		n, err := strconv.ParseFloat(string(text), 64)
 		if err != nil {
 			return ErrFormat
 		}
@@ -196,20 +236,20 @@ func (c *converter) scalar(f *field, tok json.Token) error {
 	return nil
 }
 
-func contentOf(k kind, s string) (content string, ok bool) {
-	var raw []byte
-	var err error
+// contentOf returns the bytes of a text, an id or base64.
+func contentOf(k kind, text []byte) (content []byte, ok bool) {
 	switch k {
 	case kindTraceID, kindSpanID:
-		if raw, err = hex.DecodeString(s); err != nil {
-			return s[:1], true // of a wrong length as well: it is malformed, not the request
+		content, err := hex.AppendDecode(nil, text)
+		if err != nil {
+			return text[:1], true // of a wrong length as well: it is malformed, not the request
 		}
+		return content, true
 	case kindBytes:
-		raw, err = base64.StdEncoding.DecodeString(s)
-	default:
-		return s, true
+		content, err := base64.StdEncoding.AppendDecode(nil, text)
+		return content, err == nil
 	}
-	return string(raw), err == nil
+	return text, true
 }
 
 // statusCodes are the names of the only enumeration that we read.

@@ -1,6 +1,9 @@
 package otlp
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // message is what we read of one kind of OTLP message; field numbers and names
 // are those of opentelemetry-proto.
@@ -90,12 +93,12 @@ func (f *field) isMalformed(id []byte) bool {
 
 // byName finds a field of JSON, whose name may also be the one of the protobuf
 // file: start_time_unix_nano.
-func (m *message) byName(name string) *field {
-	if strings.Contains(name, "_") {
-		name = camelCase(name)
+func (m *message) byName(name []byte) *field {
+	if bytes.IndexByte(name, '_') >= 0 {
+		name = []byte(camelCase(string(name)))
 	}
 	for i := range m.fields {
-		if f := &m.fields[i]; f.name == name && name != "" {
+		if f := &m.fields[i]; f.name == string(name) && f.name != "" {
 			return f
 		}
 	}
