@@ -32,12 +32,20 @@ const queries = new QueryClient({
 function createApp(): App {
   const notices = new Notices();
   const changed = () => void queries.invalidateQueries({ queryKey: ["conversations"] });
+  const sessions = new Sessions({
+    named(id) {
+      const place = here();
+      if (place.page === "chat" && !place.conversation) go({ page: "chat", conversation: id }, "replace");
+    },
+    changed,
+  });
   return {
     notices,
     bin: new Bin({
-      remove(id, leaving) {
+      async remove(id, leaving) {
         forgetConversation(id);
-        return api.remove(id, leaving);
+        await api.remove(id, leaving);
+        sessions.forget(id);
       },
       changed,
       failed: (error) => notices.fail(failureOf(error)),
@@ -45,13 +53,7 @@ function createApp(): App {
     preferences: new Preferences(),
     dialog: new Observable<Dialog | undefined>(undefined),
     ballots: new Ballots(notices.fail),
-    sessions: new Sessions({
-      named(id) {
-        const place = here();
-        if (place.page === "chat" && !place.conversation) go({ page: "chat", conversation: id }, "replace");
-      },
-      changed,
-    }),
+    sessions,
   };
 }
 

@@ -37,7 +37,14 @@ describe("sharing", () => {
       const dialog = page.getByRole("dialog", { name: "Shared links" });
       await dialog.getByRole("button", { name: "Revoke the link to First try" }).click();
       await dialog.getByText("You have not shared a conversation.").waitFor();
-      await withPageOf(url, {}, ({ page: visitor }) => visitor.getByRole("heading", { name: "There is nothing at this link" }).waitFor());
+      // The button that was pressed is gone; the focus is not.
+      await until(() => page.evaluate(() => document.activeElement?.textContent), "Close");
+      await withPageOf(url, {}, async ({ page: visitor }) => {
+        await visitor.getByRole("heading", { name: "There is nothing at this link" }).waitFor();
+        // The chat's keys are not a reader's.
+        await visitor.keyboard.press("Control+Shift+O");
+        expect(new URL(visitor.url()).pathname).toMatch(/^\/share\//);
+      });
     }));
 
   it("shows the version that is on the page", () =>

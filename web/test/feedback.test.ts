@@ -29,10 +29,13 @@ describe("thumbs", () => {
       expect(await page.getByRole("textbox", { name: "Comment" }).inputValue()).toBe("Wrong shop");
     }));
 
-  it("pressed again are taken back, with reasons and comment", () =>
+  it("pressed again are taken back, with reasons and comment; no other button moves", () =>
     withPage(at, async ({ page, mock }) => {
+      const trace = page.getByRole("link", { name: "Open trace" });
+      const before = await trace.boundingBox();
       await page.getByRole("button", up).click();
       await page.getByText("On the trace").waitFor();
+      expect(await trace.boundingBox()).toEqual(before);
       await page.getByRole("button", up).click();
       await until(() => mock.seen.withdraw.length, 1);
       expect(await page.getByRole("button", up).getAttribute("aria-pressed")).toBe("false");

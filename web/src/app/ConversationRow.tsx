@@ -5,6 +5,7 @@ import { api } from "../api/client";
 import { failureOf } from "../api/http";
 import type { Conversation } from "../api/types";
 import { useT } from "../i18n";
+import { plainLine } from "../markdown/plain";
 import { Menu, MenuItem } from "../ui/menu";
 import { useApp } from "./context";
 import { ConversationItems } from "./ConversationMenu";
@@ -18,7 +19,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
   const queries = useQueryClient();
   const [renaming, setRenaming] = useState(false);
   const current = place.page === "chat" && place.conversation === conversation.id;
-  const title = conversation.title || t.untitled;
+  const title = plainLine(conversation.title) || t.untitled;
 
   const rename = async (changed: string) => {
     setRenaming(false);
@@ -70,7 +71,7 @@ function Excerpt({ conversation: { title, excerpt }, query }: { conversation: Co
   if (!excerpt || query === "" || title.toLocaleLowerCase().includes(query.toLocaleLowerCase())) return null;
   return (
     <span dir="auto" className="line-clamp-2 text-xs font-normal whitespace-normal text-quiet">
-      <Marked text={excerpt} query={query} />
+      <Marked text={plainLine(excerpt)} query={query} />
     </span>
   );
 }

@@ -52,7 +52,7 @@ export function Shell() {
   };
   const conversation = place.page === "chat" ? place.conversation : undefined;
   const session = place.page === "chat" ? sessions.get(conversation) : undefined;
-  useShortcuts({
+  const actions = {
     stop: () => void session?.stop().catch(() => {}),
     search: () => {
       if (!isWide) setDrawer(true);
@@ -63,7 +63,9 @@ export function Shell() {
     copyAnswer: () => session && copyLastAnswer(session),
     copyCode: copyLastCode,
     help: () => setHelp(true),
-  });
+  };
+  // A shared conversation is there to be read, by whoever has the link.
+  useShortcuts(actions, place.page !== "share");
 
   useReturn(() => {
     void session?.refresh();

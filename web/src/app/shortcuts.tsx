@@ -24,10 +24,10 @@ const list: [keyof Messages["shortcutNames"], string[]][] = [
 
 export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "help";
 
-/** Does `actions` on their keys, while the person has shortcuts switched on. */
-export function useShortcuts(actions: Record<Shortcut, () => void>) {
+/** Does `actions` on their keys, where there is something to act on and while the person has shortcuts switched on. */
+export function useShortcuts(actions: Record<Shortcut, () => void>, here: boolean) {
   const { preferences } = useApp();
-  const on = useObservable(preferences.shortcuts);
+  const on = useObservable(preferences.shortcuts) && here;
   const latest = useRef(actions);
   useEffect(() => {
     latest.current = actions;

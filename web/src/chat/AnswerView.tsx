@@ -102,15 +102,8 @@ function Actions({ message, siblings, dimensions, last, busy, conversation, agai
   const thumbs = dimensions.find(({ type }) => type === "boolean");
   const details = dimensions.filter((dimension) => dimension !== thumbs);
   const from = conversation ? `/c/${encodeURIComponent(conversation)}` : undefined;
-  return (
-    <div
-      className={`mt-1.5 -ms-2 flex min-h-8 flex-wrap items-center gap-x-0.5 transition-opacity ${last ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 has-aria-pressed:opacity-100"}`}
-    >
-      <Siblings id={message.id} siblings={siblings} onChoose={onChoose} />
-      {text !== "" && <CopyButton text={text} />}
-      {message.rateable && message.traceId && thumbs && (
-        <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={thumbs} details={details} feedback={message.feedback} />
-      )}
+  const more = (
+    <>
       {message.rateable && message.traceId && details.length > 0 && (
         <Details traceId={message.traceId} agentId={message.agent_id} dimensions={details} feedback={message.feedback} />
       )}
@@ -129,6 +122,21 @@ function Actions({ message, siblings, dimensions, last, busy, conversation, agai
             <Route size={16} />
           </a>
         </Tip>
+      )}
+    </>
+  );
+  return (
+    <div
+      className={`mt-1.5 -ms-2 flex min-h-8 flex-wrap items-center gap-x-0.5 transition-opacity ${last ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 has-aria-pressed:opacity-100"}`}
+    >
+      <Siblings id={message.id} siblings={siblings} onChoose={onChoose} />
+      {text !== "" && <CopyButton text={text} />}
+      {message.rateable && message.traceId && thumbs ? (
+        <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={thumbs} details={details} feedback={message.feedback}>
+          {more}
+        </Thumbs>
+      ) : (
+        more
       )}
       {!message.rateable && <NotRateable reason={message.not_rateable_reason} />}
       <Summary message={message} />

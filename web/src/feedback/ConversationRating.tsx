@@ -83,17 +83,24 @@ export function ConversationRating({ conversation, agentId, dimensions, answers,
     if (asked) ratingWanted.set(undefined);
     document.getElementById("message")?.focus();
   };
+  const dismiss = (
+    <IconButton label={t.dismiss} onClick={close}>
+      <X size={15} />
+    </IconButton>
+  );
   return (
     <div ref={line} role="group" aria-label={t.rateConversation} className="flex flex-wrap items-center justify-center gap-x-1 text-xs text-quiet">
       <span className="pe-1">{t.howWasConversation}</span>
       {thumbs ? (
-        <Thumbs label={t.rateConversation} traceId={conversation} agentId={agentId} dimension={thumbs} details={[]} feedback={mine.data} />
+        <Thumbs label={t.rateConversation} traceId={conversation} agentId={agentId} dimension={thumbs} details={[]} feedback={mine.data}>
+          {dismiss}
+        </Thumbs>
       ) : (
-        <Details traceId={conversation} agentId={agentId} dimensions={dimensions} feedback={mine.data} />
+        <>
+          <Details traceId={conversation} agentId={agentId} dimensions={dimensions} feedback={mine.data} />
+          {dismiss}
+        </>
       )}
-      <IconButton label={t.dismiss} onClick={close}>
-        <X size={15} />
-      </IconButton>
     </div>
   );
 }

@@ -22,10 +22,12 @@ interface Props {
   /** What else the deployer asks. */
   details: Dimension[];
   feedback?: Feedback[];
+  /** Further buttons. They stand before what a vote makes appear and go, so that they keep their place. */
+  children?: ReactNode;
 }
 
 /** The two thumbs of one answer, and what follows a vote. */
-export function Thumbs({ label: name, traceId, agentId, dimension, details, feedback }: Props) {
+export function Thumbs({ label: name, traceId, agentId, dimension, details, feedback, children }: Props) {
   const t = useT();
   const { ballots, notices } = useApp();
   const ballot = ballots.get({ traceId, agentId, dimension: dimension.name }, feedback);
@@ -98,6 +100,7 @@ export function Thumbs({ label: name, traceId, agentId, dimension, details, feed
           </VotePopover>
         )}
       </Popover.Root>
+      {children}
       <DeliveryWords state={state} onRetry={() => void ballot.redeliver()} />
       {state.shown.comment !== "" && state.shown.value !== undefined && open === undefined && (
         <button

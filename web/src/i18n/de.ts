@@ -164,6 +164,7 @@ export const de: Messages = {
   traces: "Traces",
   live: "Live",
   newTraces: "Neue Traces",
+  tracesFound: (count, more) => (count === 1 && !more ? "1 Trace" : `${count}${more ? " oder mehr" : ""} Traces`),
   searchTraces: "Text, Anfrage-ID oder Trace-ID suchen",
   anyOf: (name) => `${name}: beliebig`,
   anyFeedback: "Mit Bewertung",

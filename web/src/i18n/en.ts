@@ -163,6 +163,7 @@ export const en = {
   traces: "Traces",
   live: "Live",
   newTraces: "New traces",
+  tracesFound: (count: number, more: boolean) => (count === 1 && !more ? "1 trace" : `${count}${more ? " or more" : ""} traces`),
   searchTraces: "Search text, request id or trace id",
   anyOf: (name: string) => `${name}: any`,
   anyFeedback: "With feedback",

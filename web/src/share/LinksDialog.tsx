@@ -1,5 +1,5 @@
 import { Link2Off } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
 import { linkTo } from "../app/router";
@@ -16,11 +16,22 @@ export function LinksDialog({ onClose }: { onClose: () => void }) {
   const links = useLinks();
   const changed = useLinksChanged();
   const all = links.data?.pages.flatMap((page) => page.items) ?? [];
+  const list = useRef<HTMLUListElement>(null);
+  const close = useRef<HTMLButtonElement>(null);
+  const revoked = useRef<{ at: number; of: number }>(undefined);
+  useEffect(() => {
+    if (!revoked.current || all.length >= revoked.current.of) return;
+    // The focused button is gone: on to the next link, or to what is left to do.
+    const buttons = list.current?.querySelectorAll("button") ?? [];
+    (buttons[Math.min(revoked.current.at, buttons.length - 1)] ?? close.current)?.focus();
+    revoked.current = undefined;
+  });
   const revoke = async (conversation: string) => {
     setSaid("");
     setProblem("");
     try {
       await api.unshare(conversation);
+      revoked.current = { at: all.findIndex((link) => link.conversation_id === conversation), of: all.length };
       setSaid(t.linkRevoked);
     } catch (error) {
       setProblem(failureOf(error).text || t.unreachable);
@@ -32,7 +43,7 @@ export function LinksDialog({ onClose }: { onClose: () => void }) {
       <h2 className="text-lg font-semibold">{t.sharedLinks}</h2>
       <p className="mt-1 text-sm text-quiet">{t.sharedLinksWhat}</p>
       {/* In here: what is beside a modal dialog is out of reach. */}
-      <p role="status" className="mt-2 text-sm text-quiet empty:hidden">
+      <p role="status" className="text-sm text-quiet not-empty:mt-2">
         {said}
       </p>
       {problem && (
@@ -46,7 +57,7 @@ export function LinksDialog({ onClose }: { onClose: () => void }) {
         </p>
       )}
       {links.isSuccess && all.length === 0 && <p className="mt-4 rounded-m bg-sunken px-3 py-4 text-center text-sm text-quiet">{t.noSharedLinks}</p>}
-      <ul className="mt-3 max-h-[50dvh] divide-y divide-line overflow-y-auto">
+      <ul ref={list} className="mt-3 max-h-[50dvh] divide-y divide-line overflow-y-auto">
         {all.map((link) => {
           const title = link.title || t.untitled;
           return (
@@ -71,7 +82,7 @@ export function LinksDialog({ onClose }: { onClose: () => void }) {
         </Button>
       )}
       <div className="mt-4 flex justify-end">
-        <Button onClick={onClose}>{t.close}</Button>
+        <Button ref={close} onClick={onClose}>{t.close}</Button>
       </div>
     </Modal>
   );

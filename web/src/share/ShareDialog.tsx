@@ -1,5 +1,5 @@
 import { Link2, Link2Off } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
 import { useApp } from "../app/context";
@@ -25,6 +25,7 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
   const [url, setUrl] = useState<string>();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
+  const [said, setSaid] = useState("");
   const shared = links.data?.pages.flatMap((page) => page.items).find((link) => link.conversation_id === conversation);
 
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = links;
@@ -37,6 +38,7 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
   const act = async (change: () => Promise<string | undefined>) => {
     setBusy(true);
     setProblem(undefined);
+    setSaid("");
     try {
       setUrl(await change());
       await changed();
@@ -53,7 +55,15 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
       const { path } = await api.share(conversation, shown);
       return new URL(path, location.href).href;
     });
-  const revoke = () => act(async () => void (await api.unshare(conversation)));
+  const close = useRef<HTMLButtonElement>(null);
+  const revoke = () =>
+    act(async () => {
+      await api.unshare(conversation);
+      setSaid(t.linkRevoked);
+      // The button that was pressed goes away.
+      close.current?.focus();
+      return undefined;
+    });
 
   return (
     <Modal label={t.shareConversation} onClose={onClose}>
@@ -85,6 +95,9 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
       ) : (
         shared && <p className="mt-3 rounded-m bg-sunken px-3 py-2 text-sm">{t.sharedSince(day(language, shared.created_at))}</p>
       )}
+      <p role="status" className="text-sm text-quiet not-empty:mt-3">
+        {said}
+      </p>
       {(problem || links.isError) && (
         <p role="alert" className="mt-3 rounded-s bg-danger-soft px-2.5 py-1.5 text-sm text-danger">
           {problem || t.listFailed}
@@ -97,7 +110,7 @@ export function ShareDialog({ conversation, title, onClose }: Props) {
             {t.revokeLink}
           </Button>
         )}
-        <Button onClick={onClose}>{t.close}</Button>
+        <Button ref={close} onClick={onClose}>{t.close}</Button>
         {!url && (
           <Button look="primary" disabled={busy || looking || links.isError} onClick={() => void make()}>
             <Link2 size={16} />

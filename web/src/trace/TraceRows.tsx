@@ -25,7 +25,7 @@ export function TraceRows({ rows, search }: Props) {
   };
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the links in it are what is interacted with
-    <ul aria-label={t.traces} onKeyDown={step} className="mt-4 divide-y divide-line rounded-l border border-line bg-raised">
+    <ul aria-label={t.traces} tabIndex={-1} onKeyDown={step} className="mt-4 divide-y divide-line rounded-l border border-line bg-raised">
       {rows.map((row) => (
         <li key={row.trace_id} className="flex">
           <Row row={row} search={search} />

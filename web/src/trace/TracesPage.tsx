@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { failureOf } from "../api/http";
 import type { Page, TraceRow } from "../api/types";
+import { useApp } from "../app/context";
 import { go } from "../app/router";
 import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
@@ -33,6 +34,9 @@ export default function TracesPage({ search, onMenu }: Props) {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor,
     refetchInterval: ({ state }) => (live && atTop && state.data?.pages.length === 1 ? everySoOften : false),
+    // Who has stopped it reads; coming back to the tab must not move the rows either.
+    refetchOnWindowFocus: live,
+    refetchOnReconnect: live,
   });
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
   const held = !atTop || (list.data?.pages.length ?? 0) > 1;
@@ -49,9 +53,13 @@ export default function TracesPage({ search, onMenu }: Props) {
     document.title = `${t.traces} · Thumbprint`;
   }, [t]);
 
+  useSpokenCount(search, list.isSuccess, rows.length, list.hasNextPage);
+
   const showNewest = () => {
     queries.setQueryData<InfiniteData<Page<TraceRow>, string | undefined>>(key, (data) => data && { pages: data.pages.slice(0, 1), pageParams: data.pageParams.slice(0, 1) });
     scroller.current?.scrollTo({ top: 0 });
+    // The button goes away; from the list, Tab leads to the newest.
+    scroller.current?.querySelector<HTMLElement>("ul")?.focus({ preventScroll: true });
     void list.refetch();
   };
   return (
@@ -119,4 +127,16 @@ export default function TracesPage({ search, onMenu }: Props) {
       </div>
     </main>
   );
+}
+
+/** Tells a screen reader what a changed filter found; not what comes in by itself. */
+function useSpokenCount(search: string, ready: boolean, count: number, more: boolean) {
+  const t = useT();
+  const { notices } = useApp();
+  const said = useRef(search);
+  useEffect(() => {
+    if (!ready || said.current === search) return;
+    said.current = search;
+    notices.say(count === 0 ? t.noTracesMatch : t.tracesFound(count, more));
+  }, [search, ready, count, more, notices, t]);
 }

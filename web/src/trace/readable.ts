@@ -1,6 +1,8 @@
 // What agents record as inputs and outputs, in the dialects of their frameworks
 // (Chat Completions, Responses, ChatAgent, LangChain, Anthropic), as people read it.
 
+import { plainLine } from "../markdown/plain";
+
 /** A message of a conversation, in whichever dialect it was recorded. */
 export interface ChatMessage {
   /** user, assistant, system, developer, tool or reasoning; others are shown as they are. */
@@ -53,13 +55,14 @@ export function readablePreview(preview = ""): Readable {
   }
 }
 
-/** A preview in a line of words: of messages, what was said last; JSON as it is. */
+/** A preview in a line of words: of messages, what was said last, without its Markdown; JSON as it is. */
 export function lineOf(preview = ""): string {
   const shown = readablePreview(preview);
-  if (shown.kind === "text") return shown.text;
+  if (shown.kind === "text") return plainLine(shown.text);
   if (shown.kind !== "messages") return preview;
   const said = shown.messages.findLast(({ text }) => text)?.text;
-  return said ?? (shown.messages.some(({ calls }) => calls.length > 0) ? preview : "");
+  if (said !== undefined) return plainLine(said);
+  return shown.messages.some(({ calls }) => calls.length > 0) ? preview : "";
 }
 
 /** JSON inside a string is what it says; other values are as they are. */

@@ -22,7 +22,10 @@ export class Notices {
   /** Shows a failure. The same one again only renews the one that is shown. */
   fail = (failure: Failure): void => {
     const toast = { ...failure, id: this.#next++ };
-    this.toasts.set([...this.toasts.get().filter((other) => other.text !== failure.text), toast].slice(-most));
+    const others = this.toasts.get().filter((other) => other.text !== failure.text);
+    // What can still be undone is never pushed out.
+    const old = new Set(others.filter(({ action }) => !action).slice(0, 1 - most));
+    this.toasts.set([...others.filter((other) => !old.has(other)), toast]);
     setTimeout(() => this.dismiss(toast.id), showFor);
   };
 
@@ -32,7 +35,8 @@ export class Notices {
    */
   offer = (text: string, action: { label: string; run: () => void }, ms?: number): (() => void) => {
     const toast = { text, action, id: this.#next++ };
-    this.toasts.set([...this.toasts.get(), toast].slice(-most));
+    this.toasts.set([...this.toasts.get(), toast]);
+    this.say(text);
     const end = () => this.dismiss(toast.id);
     if (ms !== undefined) setTimeout(end, ms);
     return end;
@@ -50,7 +54,7 @@ export class Notices {
   };
 }
 
-/** Both regions are always there: a live region that appears with its text is often not read. */
+/** The polite region is always there: one that appears with its text is often not read. */
 export function NoticeRegions({ notices }: { notices: Notices }) {
   const t = useT();
   const toasts = useObservable(notices.toasts);
@@ -62,12 +66,13 @@ export function NoticeRegions({ notices }: { notices: Notices }) {
       </div>
       <section
         aria-label={t.notifications}
-        className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3"
+        className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3 max-h-full overflow-y-auto"
       >
         {toasts.map((toast) => (
           <div
             key={toast.id}
-            role={toast.action ? "status" : "alert"}
+            role={toast.action ? "group" : "alert"}
+            aria-label={toast.action && toast.text}
             className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-start gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${toast.action ? "border-line" : "border-danger/40"}`}
           >
             {!toast.action && <CircleAlert size={18} className="mt-1.5 shrink-0 text-danger" aria-hidden />}
