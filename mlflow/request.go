@@ -196,7 +196,7 @@ func hint(e *APIError, host string, resp *http.Response) string {
 	case e.kind == ErrUnauthenticated:
 		return "check the user name and password or the token; MLflow's basic-auth does not understand tokens"
 	case e.kind == ErrPermission:
-		return "the user needs EDIT on the experiment"
+		return "the user needs EDIT on the experiment, or READ to read"
 	case e.kind == ErrUnsupported && e.Code == "":
 		return "wrong tracking URI, or an MLflow older than 3.6"
 	case strings.Contains(e.Message, "Invalid attribute key 'client_request_id'"):

@@ -1,6 +1,7 @@
 package mlflowtest
 
 import (
+	"net/url"
 	"os"
 	"testing"
 
@@ -11,7 +12,10 @@ import (
 // the test, elsewhere it skips it and says how to run it.
 const (
 	EnvServer = "THUMBPRINT_TEST_MLFLOW" // base URL of a running MLflow server that tests may fill
-	EnvPython = "THUMBPRINT_TEST_PYTHON" // a Python interpreter that can import mlflow
+	// EnvServerWithAuth is the same of one with basic-auth and workspaces; its
+	// administrator is in it, as https://name:password@host.
+	EnvServerWithAuth = "THUMBPRINT_TEST_MLFLOW_AUTH"
+	EnvPython         = "THUMBPRINT_TEST_PYTHON" // a Python interpreter that can import mlflow
 )
 
 // Real returns a client of the real MLflow server for this test, and its address.
@@ -19,6 +23,17 @@ func Real(t testing.TB, opts ...mlflow.Option) (c *mlflow.Client, uri string) {
 	t.Helper()
 	uri = need(t, EnvServer, "start one with: mlflow server --host 127.0.0.1 --port 5000")
 	return newClient(t, uri, opts...), uri
+}
+
+// RealWithAuth returns the address of the real MLflow server that asks for a name and a
+// password, with its administrator's in it.
+func RealWithAuth(t testing.TB) *url.URL {
+	t.Helper()
+	uri, err := url.Parse(need(t, EnvServerWithAuth, "scripts/test starts one; scripts/lib/services.sh shows how"))
+	if err != nil {
+		t.Fatalf("%s is not an address", EnvServerWithAuth)
+	}
+	return uri
 }
 
 // Python returns the interpreter for this test.

@@ -1,8 +1,16 @@
-# The real servers: one MLflow and one PostgreSQL for the whole run.
+# The real servers: two MLflow, one of them with users and workspaces, and one PostgreSQL for the whole run.
 
 POSTGRES_STOP=()
 
+# mlflow_server NAME DIR PORT ARGUMENT…
 # One worker: with several, each keep-alive connection stalls 40 ms a request. Jobs off: nothing here uses them.
+mlflow_server() {
+  MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+    background "$1" "$THUMBPRINT_TEST_PYTHON" -m mlflow server \
+    --host 127.0.0.1 --port "$3" --workers 1 \
+    --backend-store-uri "sqlite:///$2/mlflow.db" --artifacts-destination "$2/artifacts" "${@:4}"
+}
+
 start_mlflow() {
   if [[ -n ${THUMBPRINT_TEST_MLFLOW:-} ]]; then
     say "   using $THUMBPRINT_TEST_MLFLOW"
@@ -11,15 +19,41 @@ start_mlflow() {
   local dir port
   temporary dir
   port=$(free_port)
-  MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-    background mlflow-server "$THUMBPRINT_TEST_PYTHON" -m mlflow server \
-    --host 127.0.0.1 --port "$port" --workers 1 \
-    --backend-store-uri "sqlite:///$dir/mlflow.db" --artifacts-destination "$dir/artifacts"
+  mlflow_server mlflow-server "$dir" "$port"
   export THUMBPRINT_TEST_MLFLOW=http://127.0.0.1:$port
 }
 
+start_mlflow_with_auth() {
+  if [[ -n ${THUMBPRINT_TEST_MLFLOW_AUTH:-} ]]; then
+    say "   using THUMBPRINT_TEST_MLFLOW_AUTH"
+    return
+  fi
+  local dir port password=administrator-of-the-tests
+  temporary dir
+  port=$(free_port)
+  cat >"$dir/auth.ini" <<INI
+[mlflow]
+default_permission = READ
+database_uri = sqlite:///$dir/auth.db
+admin_username = admin
+admin_password = $password
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+grant_default_workspace_access = true
+INI
+  MLFLOW_AUTH_CONFIG_PATH=$dir/auth.ini MLFLOW_FLASK_SERVER_SECRET_KEY=$password MLFLOW_ENABLE_WORKSPACES=true \
+    mlflow_server mlflow-server-auth "$dir" "$port" --app-name basic-auth
+  export THUMBPRINT_TEST_MLFLOW_AUTH=http://admin:$password@127.0.0.1:$port
+}
+
 wait_for_mlflow() {
-  python3 - "$THUMBPRINT_TEST_MLFLOW/health" <<'PY' || { tail -n 30 "$LOGS/mlflow-server.log"; die "MLflow did not become healthy within 120 s"; }
+  healthy mlflow-server "$THUMBPRINT_TEST_MLFLOW"
+  say "   $THUMBPRINT_TEST_MLFLOW"
+  [[ -z ${THUMBPRINT_TEST_MLFLOW_AUTH:-} ]] || healthy mlflow-server-auth "http://${THUMBPRINT_TEST_MLFLOW_AUTH#*@}"
+}
+
+# healthy NAME ADDRESS
+healthy() {
+  python3 - "$2/health" <<'PY' || { tail -n 30 "$LOGS/$1.log"; die "MLflow did not become healthy within 120 s"; }
 import sys, time, urllib.request
 deadline = time.monotonic() + 120
 while time.monotonic() < deadline:
@@ -30,7 +64,6 @@ while time.monotonic() < deadline:
         time.sleep(0.25)
 sys.exit(1)
 PY
-  say "   $THUMBPRINT_TEST_MLFLOW"
 }
 
 # PostgreSQL refuses to run as root; root lends it another user.
