@@ -69,6 +69,13 @@ describe("thumbs", () => {
       await page.getByRole("dialog").waitFor({ state: "detached" });
     }));
 
+  it("that are refused name the request, for whoever is asked for help", () =>
+    withPage(at, async ({ page }) => {
+      await page.route("**/api/log_assessment", (route) => route.fulfill({ status: 413, headers: { "X-Request-Id": "gw-4711" }, json: { status: 413, detail: "Too long." } }));
+      await page.getByRole("button", up).click();
+      await page.getByRole("region", { name: "Notifications" }).getByRole("alert").getByText("Request id: gw-4711").waitFor();
+    }));
+
   it("go back and tell why when they are refused; what was typed stays", () =>
     withPage(at, async ({ page, mock }) => {
       await page.getByRole("button", up).click();

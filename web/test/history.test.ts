@@ -74,6 +74,19 @@ describe("a history of ten thousand conversations", () => {
       expect(await focused()).toBe(kept);
     }));
 
+  it("is renamed from the conversation's own menu too", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
+      await page.getByText("An answer about").waitFor();
+      await page.getByRole("button", { name: "Options for this conversation" }).press("Enter");
+      await page.getByRole("menuitem", { name: "Rename" }).press("Enter");
+      await page.getByRole("textbox", { name: "Conversation title" }).waitFor();
+      await page.keyboard.type("**Another** name");
+      await page.keyboard.press("Enter");
+      await until(() => (mock.state.conversations.get("conv-2") as { title: string }).title, "**Another** name");
+      await listOf(page).getByRole("link", { name: "Another name", exact: true }).waitFor();
+      await until(() => page.title(), "Another name · Thumbprint");
+    }));
+
   it("begins a search at its top", () =>
     withPage({}, async ({ page, mock }) => {
       fill(mock);

@@ -20,6 +20,21 @@ const withTrace = (trace: Opened["mock"]["faults"]["trace"], options: Parameters
   });
 
 describe("the trace page", () => {
+  it("calls ratings what the deployer calls them, and keeps the cards of request and answer apart", () =>
+    withPage({}, async ({ page, mock }) => {
+      const labels = { no_greeting: { en: "It did not greet me" }, cold: { en: "Cold as ice" } };
+      const dimensions = [{ name: "tone", type: "category", categories: ["cold"], label: { en: "Tone of voice" }, labels }];
+      await page.route("**/api/v1/agents", (route) => route.fulfill({ json: { items: [{ id: "demo", name: "Demo agent", protocol: "demo", suggested_prompts: [], feedback: { open: false, dimensions } }] } }));
+      const { traceId: target } = mock.state.messages.get("conv-2-a") as { traceId: string };
+      const entry = { id: "fb-1", target, kind: "feedback", name: "tone", value: "cold", reasons: ["no_greeting"], rationale: "", source_id: "ada", withdrawn: false, version: 1, delivery: "delivered", created_at: "2026-11-20T10:00:00Z", updated_at: "2026-11-20T10:00:00Z" };
+      mock.state.feedback.set(entry.id, entry as never);
+      await page.goto(mock.url + at);
+      const feedback = page.getByRole("region", { name: "Feedback", exact: true });
+      for (const text of ["Tone of voice", "Cold as ice", "It did not greet me", "By ada"]) await feedback.getByText(text).waitFor();
+      const heights = await Promise.all(["Request", "Answer"].map((name) => page.getByRole("region", { name, exact: true }).evaluate((card) => (card.lastElementChild?.getBoundingClientRect().bottom ?? 0) + 16 + 1 - card.getBoundingClientRect().bottom)));
+      for (const stretched of heights) expect(Math.abs(stretched)).toBeLessThan(1);
+    }));
+
   it("waits for the trace, then shows request, answer, spans and the rating", () =>
     withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
       await page.getByRole("button", { name: "Bad response" }).click();
@@ -31,7 +46,7 @@ describe("the trace page", () => {
       await page.getByText("Waiting for the trace…").waitFor();
       await page.getByRole("region", { name: "Request", exact: true }).getByText("How do I return an order?").waitFor();
       const feedback = page.getByRole("region", { name: "Feedback", exact: true });
-      for (const text of ["user_feedback", "No", "HUMAN", "Incomplete", "anonymous"]) await feedback.getByText(text).first().waitFor();
+      for (const text of ["user_feedback", "No", "Person", "Incomplete", "By somebody without a name"]) await feedback.getByText(text).first().waitFor();
       expect(await page.getByRole("link", { name: "Open in MLflow" }).getAttribute("rel")).toContain("noopener");
       await page.getByRole("link", { name: "Back to the chat" }).click();
       await until(() => new URL(page.url()).pathname, "/c/conv-2");

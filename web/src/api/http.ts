@@ -7,14 +7,17 @@ export class ApiError extends Error {
   readonly hint: string | undefined;
   /** Milliseconds the server asked us to wait, when it did. */
   readonly retryAfter: number | undefined;
+  /** By which whoever runs the server finds the request in its logs. */
+  readonly requestId: string | undefined;
 
-  constructor(problem: Partial<Problem> & { status: number }, retryAfter?: number) {
+  constructor(problem: Partial<Problem> & { status: number }, { retryAfter, requestId }: { retryAfter?: number; requestId?: string } = {}) {
     super(problem.detail || problem.title || `HTTP ${problem.status}`);
     this.name = "ApiError";
     this.status = problem.status;
     this.code = problem.code;
     this.hint = problem.hint;
     this.retryAfter = retryAfter;
+    this.requestId = requestId;
   }
 
   /**
@@ -32,10 +35,12 @@ export interface Failure {
   hint?: string;
   /** What the request was about is not there: asking again cannot help. */
   gone?: boolean;
+  /** What a person can quote when asking for help. */
+  requestId?: string;
 }
 
 export function failureOf(error: unknown): Failure {
-  if (error instanceof ApiError) return { text: error.message, hint: error.hint, gone: error.status === 404 };
+  if (error instanceof ApiError) return { text: error.message, hint: error.hint, gone: error.status === 404, requestId: error.requestId };
   return { text: error instanceof Error ? error.message : String(error) };
 }
 
@@ -77,11 +82,12 @@ export async function json<T>(path: string, options?: Options): Promise<T> {
 async function problemOf(response: Response): Promise<ApiError> {
   const seconds = Number(response.headers.get("Retry-After"));
   const retryAfter = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined;
+  const about = { retryAfter, requestId: response.headers.get("X-Request-Id") ?? response.headers.get("X-Client-Request-Id") ?? undefined };
   try {
     const problem = (await response.json()) as Partial<Problem>;
-    return new ApiError({ ...problem, status: response.status }, retryAfter);
+    return new ApiError({ ...problem, status: response.status }, about);
   } catch {
     // A proxy's HTML page, or nothing: the status line is all there is to say.
-    return new ApiError({ status: response.status, title: `HTTP ${response.status} ${response.statusText}`.trim() }, retryAfter);
+    return new ApiError({ status: response.status, title: `HTTP ${response.status} ${response.statusText}`.trim() }, about);
   }
 }

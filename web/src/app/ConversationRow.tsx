@@ -1,39 +1,28 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, Pencil } from "lucide-react";
 import { memo, useEffect, useRef, useState } from "react";
-import { api } from "../api/client";
-import { failureOf } from "../api/http";
 import type { Conversation } from "../api/types";
 import { useT } from "../i18n";
 import { plainLine } from "../markdown/plain";
 import { Menu, MenuItem } from "../ui/menu";
-import { useApp } from "./context";
 import { ConversationItems } from "./ConversationMenu";
 import { linkTo, usePlace } from "./router";
+import { useRename } from "./useRename";
 
 /** A conversation in the list: opened, renamed, or asked for its menu. */
 export const ConversationRow = memo(function ConversationRow({ conversation, query, onOpen }: { conversation: Conversation; query: string; onOpen?: () => void }) {
   const t = useT();
   const place = usePlace();
-  const { notices, sessions } = useApp();
-  const queries = useQueryClient();
+  const rename = useRename(conversation.id, conversation.title);
   const [renaming, setRenaming] = useState(false);
   const current = place.page === "chat" && place.conversation === conversation.id;
   const title = plainLine(conversation.title) || t.untitled;
 
-  const rename = async (changed: string) => {
+  const done = (changed: string) => {
     setRenaming(false);
-    if (changed === "" || changed === conversation.title) return;
-    try {
-      await api.rename(conversation.id, changed);
-      sessions.known(conversation.id)?.rename(changed);
-    } catch (error) {
-      notices.fail(failureOf(error));
-    }
-    await queries.invalidateQueries({ queryKey: ["conversations"] });
+    void rename(changed);
   };
 
-  if (renaming) return <Rename title={conversation.title} onDone={(changed) => void rename(changed)} />;
+  if (renaming) return <Rename title={conversation.title} onDone={done} />;
   return (
     <div className={`group relative flex items-center rounded-m ${current ? "bg-hover font-medium" : "hover:bg-hover"}`}>
       <a

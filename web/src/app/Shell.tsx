@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Bot, ChevronDown, Ellipsis, PanelLeft, SquarePen, ThumbsUp } from "lucide-react";
+import { Bot, ChevronDown, Ellipsis, PanelLeft, Pencil, SquarePen, ThumbsUp } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { api } from "../api/client";
 import type { Agent } from "../api/types";
@@ -9,6 +9,7 @@ import { branch } from "../chat/tree";
 import { ratingWanted } from "../feedback/ConversationRating";
 import { useT } from "../i18n";
 import { copyText } from "../markdown/Markdown";
+import { plainLine } from "../markdown/plain";
 import { IconButton } from "../ui/controls";
 import { Menu, MenuChoice, MenuItem } from "../ui/menu";
 import { Modal } from "../ui/Modal";
@@ -141,7 +142,7 @@ function Chatting({ session, onMenu, onNew }: ChattingProps) {
   const wanted = picked ?? chat.agentId ?? preferred;
   const agent = all.find(({ id }) => id === wanted) ?? all[0];
   useEffect(() => {
-    document.title = chat.title ? `${chat.title} · Thumbprint` : "Thumbprint";
+    document.title = chat.title ? `${plainLine(chat.title)} · Thumbprint` : "Thumbprint";
   }, [chat.title]);
   return (
     <>
@@ -178,6 +179,7 @@ function Chatting({ session, onMenu, onNew }: ChattingProps) {
 /** What can be done with the conversation on the page. */
 function ChatMenu({ chat }: { chat: Chat }) {
   const t = useT();
+  const { dialog } = useApp();
   const rateable = chat.messages.some((message) => message.rateable);
   const conversation = { id: chat.id ?? "", title: chat.title ?? "", agent_id: chat.agentId, created_at: "", updated_at: "" };
   return (
@@ -194,6 +196,9 @@ function ChatMenu({ chat }: { chat: Chat }) {
           {t.rateConversation}
         </MenuItem>
       )}
+      <MenuItem icon={<Pencil size={15} />} onSelect={() => dialog.set({ kind: "rename", conversation: conversation.id, title: conversation.title })}>
+        {t.rename}
+      </MenuItem>
       <ConversationItems conversation={conversation} />
     </Menu>
   );

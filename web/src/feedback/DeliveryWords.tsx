@@ -33,7 +33,7 @@ export function DeliveryWords({ state, onRetry }: Props) {
         </span>
       </Tip>
       {words.key === "failed" && (
-        <button type="button" className="rounded-s px-1 text-xs font-medium text-accent underline underline-offset-2 pointer-coarse:min-h-11" onClick={onRetry}>
+        <button type="button" className="min-h-6 rounded-s px-1 text-xs font-medium text-accent underline underline-offset-2 pointer-coarse:min-h-11" onClick={onRetry}>
           {t.tryAgain}
         </button>
       )}

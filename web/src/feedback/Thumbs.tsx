@@ -105,11 +105,11 @@ export function Thumbs({ label: name, traceId, agentId, dimension, details, feed
       {state.shown.comment !== "" && state.shown.value !== undefined && open === undefined && (
         <button
           type="button"
-          aria-label={`${t.editComment}: “${state.shown.comment}”`}
-          className="mx-1 max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
+          aria-label={`${t.editComment}: ${t.quoted(state.shown.comment)}`}
+          className="mx-1 min-h-6 max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
           onClick={(event) => setOpen({ side: state.shown.value === true, byKeyboard: event.detail === 0 })}
         >
-          “{state.shown.comment}”
+          {t.quoted(state.shown.comment)}
         </button>
       )}
     </>

@@ -28,7 +28,7 @@ export function firstLanguage(chosen: string | undefined, preferred: readonly st
 }
 
 /** The name of a reason; one the deployer made up is shown as its own words. */
-export function reasonName(t: Messages, key: string): string {
+function reasonName(t: Messages, key: string): string {
   return t.reasonNames[key] ?? dimensionName(key);
 }
 

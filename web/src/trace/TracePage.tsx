@@ -5,7 +5,9 @@ import { api } from "../api/client";
 import { ApiError, failureOf } from "../api/http";
 import type { Assessment, Trace } from "../api/types";
 import { cameFrom, linkTo, pathOf, placeOf, type Place } from "../app/router";
-import { duration, reasonName, useI18n, useT } from "../i18n";
+import { useRatingWords } from "../feedback/dimensions";
+import { duration, useI18n, useT } from "../i18n";
+import type { Messages } from "../i18n/en";
 import { CopyButton } from "../markdown/Markdown";
 import { Button, IconButton } from "../ui/controls";
 import { OpenInMlflow } from "./OpenInMlflow";
@@ -97,7 +99,7 @@ function Whole({ trace }: { trace: Trace }) {
   return (
     <>
       <Facts trace={trace} whole={forest.whole} />
-      <div className="mt-6 grid gap-4 lg:grid-cols-2">
+      <div className="mt-6 grid items-start gap-4 lg:grid-cols-2">
         <Section title={t.request}>
           <Preview name={t.request} text={trace.request_preview} />
         </Section>
@@ -112,7 +114,7 @@ function Whole({ trace }: { trace: Trace }) {
             {forest.rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree forest={forest} chosen={row?.span.span_id} onChoose={choose} onPick={show} />}
           </Section>
           <Section title={t.feedbackHeading} className="order-2">
-            <Assessments list={trace.assessments ?? []} />
+            <Assessments list={trace.assessments ?? []} agent={trace.tags["thumbprint.agent"]} />
           </Section>
         </div>
         <div className="contents lg:flex lg:min-w-0 lg:flex-col lg:gap-4">
@@ -218,43 +220,46 @@ function Preview({ name, text }: { name: string; text: string | undefined }) {
   );
 }
 
-function Assessments({ list }: { list: Assessment[] }) {
+function Assessments({ list, agent }: { list: Assessment[]; agent: string | undefined }) {
   const { t, language } = useI18n();
+  const wordsFor = useRatingWords(agent);
   if (list.length === 0) return <p className="text-sm text-quiet">{t.noFeedback}</p>;
   return (
     <ul className="divide-y divide-line text-sm">
-      {list.map((assessment) => (
+      {list.map((assessment) => {
+        const words = wordsFor(assessment.name, assessment.value);
+        return (
         <li key={assessment.assessment_id} className="py-2.5 first:pt-0 last:pb-0">
           <p className="flex flex-wrap items-baseline gap-x-2">
-            <code className="font-mono text-[0.8125rem]">{assessment.name}</code>
-            <strong className="min-w-0 font-semibold wrap-anywhere">{valueWords(assessment.value, t.yes, t.no)}</strong>
-            <span className="text-xs text-quiet">{[t.kindNames[assessment.kind], assessment.source_type].filter(Boolean).join(" · ")}</span>
+            {words.name ?? <code className="font-mono text-[0.8125rem]">{assessment.name}</code>}
+            <strong className="min-w-0 font-semibold wrap-anywhere">{words.value}</strong>
+            <span className="text-xs text-quiet">{[t.kindNames[assessment.kind], sourceName(t, assessment.source_type)].filter(Boolean).join(" · ")}</span>
           </p>
-          <Reasons value={assessment.metadata?.reasons} />
+          <Reasons value={assessment.metadata?.reasons} name={words.reason} />
           {assessment.rationale && (
             <p dir="auto" className="mt-1 whitespace-pre-wrap wrap-anywhere">
-              “{assessment.rationale}”
+              {t.quoted(assessment.rationale)}
             </p>
           )}
           <p className="mt-1 text-xs text-quiet">
-            {t.given(assessment.source_id ?? "", when(assessment.last_update_time ?? assessment.create_time, language))}
+            {t.given(whoGave(t, assessment), when(assessment.last_update_time ?? assessment.create_time, language))}
           </p>
         </li>
-      ))}
+        );
+      })}
     </ul>
   );
 }
 
 /** Reasons travel as metadata: a list, or a list in a string. */
-function Reasons({ value }: { value: unknown }) {
-  const t = useT();
+function Reasons({ value, name }: { value: unknown; name: (key: string) => string }) {
   const reasons = reasonsOf(value);
   if (reasons.length === 0) return null;
   return (
     <p className="mt-1 flex flex-wrap gap-1">
       {reasons.map((reason) => (
         <span key={reason} className="rounded-full bg-sunken px-2 py-0.5 text-xs">
-          {reasonName(t, reason)}
+          {name(reason)}
         </span>
       ))}
     </p>
@@ -291,9 +296,14 @@ function Table({ title, rows }: { title: string; rows: Record<string, string> })
   );
 }
 
-function valueWords(value: unknown, yes: string, no: string): string {
-  if (typeof value === "boolean") return value ? yes : no;
-  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+/** Who or what a rating is of: a person, a judge, a program. */
+function sourceName(t: Messages, type: string | undefined): string {
+  return t.sourceNames[type ?? ""] ?? type ?? "";
+}
+
+function whoGave(t: Messages, { source_id: id, source_type: type }: Assessment): string {
+  if (id && id !== "anonymous") return id;
+  return type === "HUMAN" ? t.somebody : sourceName(t, type);
 }
 
 function when(time: string | undefined, language: string): string {

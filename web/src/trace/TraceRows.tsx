@@ -79,7 +79,7 @@ function Verdicts({ row }: { row: TraceRow }) {
           {value === false && <ThumbsDown size={12} className="text-danger" aria-label={t.badResponse} />}
           {name !== "user_feedback" && <code className="font-mono">{name}</code>}
           {typeof value !== "boolean" && <strong className="max-w-40 truncate font-semibold">{typeof value === "string" ? value : JSON.stringify(value)}</strong>}
-          {source_type !== "HUMAN" && <span className="text-quiet">{source_type}</span>}
+          {source_type !== "HUMAN" && <span className="text-quiet">{t.sourceNames[source_type ?? ""] ?? source_type}</span>}
         </span>
       ))}
     </span>

@@ -79,6 +79,11 @@ export function NoticeRegions({ notices }: { notices: Notices }) {
             <div className="my-1.5 min-w-0 flex-1 wrap-anywhere">
               <p>{toast.text}</p>
               {toast.hint && <p className="mt-0.5 text-xs text-quiet">{toast.hint}</p>}
+              {toast.requestId && (
+                <p className="mt-0.5 text-xs text-quiet">
+                  {t.requestId}: <code className="font-mono select-all">{toast.requestId}</code>
+                </p>
+              )}
             </div>
             {toast.action && (
               <Button
