@@ -236,9 +236,12 @@ func bearerAuth(ts TokenSource) func(context.Context, *http.Request) error {
 // only where nothing can leak or change: same scheme and host, same method.
 func httpClient(c *http.Client) *http.Client {
 	if c == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = idleConnsPerHost
-		c = &http.Client{Transport: t, Timeout: defaultTimeout}
+		c = &http.Client{Timeout: defaultTimeout}
+		if t, ok := http.DefaultTransport.(*http.Transport); ok { // unless the program has put its own there
+			t = t.Clone()
+			t.MaxIdleConnsPerHost = idleConnsPerHost
+			c.Transport = t
+		}
 	}
 	own := *c
 	own.CheckRedirect = func(r *http.Request, via []*http.Request) error {

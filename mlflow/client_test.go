@@ -282,6 +282,25 @@ func TestTraceIDsInPaths(t *testing.T) {
 	}
 }
 
+// TestADefaultTransportOfTheProgramsOwn: some tracing and test libraries put one there.
+func TestADefaultTransportOfTheProgramsOwn(t *testing.T) {
+	before := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = before })
+	asked := 0
+	http.DefaultTransport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		asked++
+		return before.RoundTrip(r)
+	})
+	s := mlflowtest.NewServer(t).On("GET", "/version", mlflowtest.Answer{Body: "3.17.2"})
+	if _, err := s.Client().Version(t.Context()); err != nil || asked != 1 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestInProcessTransport(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("3.17.2")) })
 	c, err := mlflow.New(mlflow.WithTrackingURI("http://embedded"), mlflow.WithHTTPClient(&http.Client{Transport: inProcess{handler}}))

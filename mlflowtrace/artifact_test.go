@@ -128,6 +128,31 @@ func TestTracingOnDatabricks(t *testing.T) {
 	}
 }
 
+// TestAWorkspaceThatKeepsTheFirst: what is told first may stay, so it is the end.
+func TestAWorkspaceThatKeepsTheFirst(t *testing.T) {
+	w := mlflowtest.NewWorkspace(t, "dapi-test")
+	w.KeepsFirst = true
+	tr := startOnDatabricks(t, w, mlflowtrace.Config{EarlyRegister: true})
+	ctx, root := tr.Start(t.Context(), "agent")
+	_, late := tr.Start(ctx, "late")
+	_ = mlflowtrace.UpdateTrace(ctx, mlflowtrace.Session("conv-1"))
+	root.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late.End()
+	if err := tr.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := databricks(t, w).TraceInfo(t.Context(), mlflowtrace.TraceID(ctx))
+	if err != nil || info.State != mlflow.StateOK || info.Session() != "conv-1" || len(spansIn(t, w.File(info.TraceID))) != 2 {
+		t.Errorf("trace = %+v, %v", info, err)
+	}
+	if s := tr.Stats(); s.Traces != 1 || s.Spans != 2 || s.Dropped != 0 {
+		t.Errorf("stats = %+v", s)
+	}
+}
+
 // TestShutdownOnDatabricks: a span that is never ended takes nothing with it.
 func TestShutdownOnDatabricks(t *testing.T) {
 	w := mlflowtest.NewWorkspace(t, "dapi-test")

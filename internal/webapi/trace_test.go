@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
+	"github.com/thumbprint-ai/thumbprint/mlflow/mlflowtest"
 )
 
 // TestSpanView: an error is told with its stack, and what has a field of its own is
@@ -27,5 +29,19 @@ func TestSpanView(t *testing.T) {
 		`{"name":"exception","time":"2026-01-02T03:04:05.002Z","offset_ms":2.25,"attributes":{"exception.stacktrace":"line 1"}}]}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s\nwant %s (%v)", got, want, err)
+	}
+}
+
+// TestATraceThatCannotBeRead is there all the same: only what MLflow does not know is
+// not found.
+func TestATraceThatCannotBeRead(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	h.api.Traces = mlflowtest.NewServer(t).On("GET", "/api/3.0/mlflow/traces/get",
+		mlflowtest.Answer{Body: `{"trace":{"trace_info":{"trace_id":"tr-1"},"spans":[{"name":"without an id"}]}}`},
+		mlflowtest.HTMLNotFound(), mlflowtest.TraceNotFound("tr-1")).Client()
+	for _, want := range []int{502, 404, 404} {
+		if a := h.do("GET", "/api/v1/traces/tr-1", nil); a.status != want {
+			t.Errorf("status %d, want %d: %s", a.status, want, a.text)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -250,6 +251,13 @@ func (s *API) listExperiments(ctx context.Context, _ *struct{}) (*page[experimen
 	return newPage(out, ""), nil
 }
 
+// noSuchPath: MLflow has no page for an id that none of its traces could have. Other
+// answers that are mlflow.ErrUnsupported are about a trace that is there.
+func noSuchPath(err error) bool {
+	e, ok := errors.AsType[*mlflow.APIError](err)
+	return ok && e.StatusCode == http.StatusNotFound
+}
+
 type traceInput struct {
 	ID string `path:"trace_id" maxLength:"250"`
 }
@@ -261,7 +269,7 @@ func (s *API) getTrace(ctx context.Context, in *traceInput) (*traceOutput, error
 	t, err := s.Traces.Trace(ctx, in.ID)
 	none := errs.New(errs.NotFound, "There is no trace of that id.").WithCode("no_trace")
 	switch {
-	case errors.Is(err, mlflow.ErrNotFound), errors.Is(err, mlflow.ErrInvalid), errors.Is(err, mlflow.ErrUnsupported):
+	case errors.Is(err, mlflow.ErrNotFound), errors.Is(err, mlflow.ErrInvalid), noSuchPath(err):
 		return nil, none
 	case err != nil:
 		return nil, upstream(err)

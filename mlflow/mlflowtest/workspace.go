@@ -19,6 +19,9 @@ import (
 type Workspace struct {
 	URL  string
 	Kind string // of signed addresses; AWS_PRESIGNED_URL when empty
+	// KeepsFirst refuses another description of a trace that is there, which nobody
+	// knows of the real one.
+	KeepsFirst bool
 
 	t           testing.TB
 	token       string
@@ -164,6 +167,9 @@ func (w *Workspace) start(_ *http.Request, body map[string]any) (int, any) {
 	trace, _ := body["trace"].(map[string]any)
 	info, _ := trace["trace_info"].(map[string]any)
 	id, _ := info["trace_id"].(string)
+	if w.KeepsFirst && w.infos[id] != nil {
+		return 400, map[string]any{"error_code": "RESOURCE_ALREADY_EXISTS", "message": "trace exists"}
+	}
 	tags, _ := info["tags"].(map[string]any)
 	if tags == nil {
 		tags = map[string]any{}
