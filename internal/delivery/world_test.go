@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,7 +46,8 @@ type world struct {
 	agent   *scripted
 	traceBy link.TraceBy
 
-	experiment string // the agent's; "" while it is not known
+	experiment string                // the agent's; "" while it is not known
+	noToken    atomic.Pointer[error] // why there is none to sign in at MLflow with; nil: there is one
 }
 
 func (w *world) experimentID() string { return w.experiment }
@@ -76,7 +78,7 @@ func newStillWorld(t *testing.T, by link.TraceBy, db *sqldb.DB) *world {
 	w.votes = feedback.NewStore(db, w.jobs)
 	var err error
 	w.mlflow, err = mlflow.New(mlflow.WithTrackingURI("http://mlflow.test"), mlflow.WithHTTPClient(&http.Client{Transport: w.net}),
-		mlflow.WithGetenv(func(string) string { return "" }))
+		mlflow.WithTokenSource(w.token), mlflow.WithGetenv(func(string) string { return "" }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +88,14 @@ func newStillWorld(t *testing.T, by link.TraceBy, db *sqldb.DB) *world {
 	})
 	w.engine = delivery.New(w.options())
 	return w
+}
+
+// token signs in at MLflow, as at a workspace.
+func (w *world) token(context.Context) (string, error) {
+	if err := w.noToken.Load(); err != nil {
+		return "", *err
+	}
+	return "token", nil
 }
 
 // options are those of an engine of this world.
