@@ -316,7 +316,7 @@ describe("history", () => {
         const download = page.waitForEvent("download");
         await page.getByRole("menuitem", { name }).click();
         files.push(await readFile(await (await download).path(), "utf8"));
-        await page.getByText("Collecting your conversations").waitFor({ state: "detached" });
+        await page.getByRole("region", { name: "Notifications" }).getByText("Collecting your conversations").waitFor({ state: "detached" });
       }
       const { conversations } = JSON.parse(files[0] ?? "") as { conversations: { id: string; messages: unknown[] }[] };
       expect(conversations).toHaveLength(167);
@@ -429,7 +429,7 @@ describe("the frame", () => {
   ])("fits in German on %s, thumbs and form included", (_name, viewport) =>
     withPage({ path: "/c/conv-1", viewport, locale: "de-DE" }, async ({ page }) => {
       await page.getByRole("button", { name: "Schlechte Antwort" }).click();
-      const send = page.getByRole("dialog").getByRole("button", { name: "Feedback senden" });
+      const send = page.getByRole("dialog").getByRole("button", { name: "Bewertung senden" });
       await send.scrollIntoViewIfNeeded();
       const box = await send.boundingBox();
       expect(box && box.x >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height).toBe(true);
