@@ -108,6 +108,18 @@ describe("thumbs", () => {
       expect(new Set(mock.seen.rate.map(({ key }) => key)).size).toBe(1);
     }));
 
+  it("reach the server from a browser that keeps nothing", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.addInitScript(() => {
+        Object.defineProperty(window, "localStorage", { get: () => { throw new DOMException("blocked", "SecurityError"); } });
+        navigator.locks.request = () => Promise.reject(new DOMException("blocked", "SecurityError"));
+      });
+      await page.reload();
+      await page.getByRole("button", up).click();
+      await page.getByText("On the trace").waitFor();
+      expect([...mock.state.feedback.values()].map(({ value }) => value)).toEqual([true]);
+    }));
+
   it("say that a rating is saved before it is on the trace, and when it failed", () =>
     withPage(at, async ({ page, mock }) => {
       mock.faults.waiting = "waiting_for_trace";

@@ -124,7 +124,9 @@ export class Ballot {
     if (this.#busy) return;
     this.#busy = true;
     for (let wait = firstRetry; unsent(this.state.get()); ) {
-      const failed = await alone(`vote ${this.#target.traceId} ${this.#target.dimension}`, () => this.#bring());
+      const bring = () => this.#bring();
+      // A browser that keeps nothing refuses locks too, and no other tab knows of the vote.
+      const failed = await (this.#remembered ? alone(`vote ${this.#target.traceId} ${this.#target.dimension}`, bring) : bring());
       if (!failed) {
         wait = firstRetry;
         continue;
