@@ -21,8 +21,10 @@ interface Props {
   agent: Agent | undefined;
 }
 
-/** As many messages are drawn at first, and with each step back: drawing a thousand at once takes seconds. */
-const batch = 60;
+/** As many messages are drawn at first: drawing a thousand at once takes seconds. */
+const batch = 30;
+/** As many more with each step back: few, so that scrolling does not wait for them. */
+const earlier = 10;
 
 /** Rated where an agent's configuration says nothing. */
 const usualDimensions: readonly Dimension[] = [{ name: "user_feedback", type: "boolean" }];
@@ -36,7 +38,7 @@ export function ChatPage({ session, agents, agent }: Props) {
   useSpokenProgress(chat);
   const [count, setCount] = useState(batch);
   const first = Math.max(0, steps.length - count);
-  const showEarlier = useCallback(() => setCount((shown) => shown + batch), []);
+  const showEarlier = useCallback(() => setCount((shown) => shown + earlier), []);
 
   const fail = useCallback(
     (error: unknown) => notices.fail(error instanceof ApiError && error.status === 0 ? { text: t.unreachable } : failureOf(error)),

@@ -1,10 +1,12 @@
 import { ArrowDown } from "lucide-react";
-import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { useT } from "../i18n";
 import { Tip } from "../ui/controls";
 
 /** Pixels from the end that still count as being at it. */
 const near = 48;
+/** Pixels that are drawn above what is read before the person gets there: a few screens. */
+const ahead = 2400;
 
 function toEnd(element: HTMLElement | null) {
   if (element) element.scrollTop = element.scrollHeight;
@@ -26,8 +28,8 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
-  const top = useRef<HTMLDivElement>(null);
-  const before = useRef({ first: 0, height: 0 });
+  /** The first message drawn, and where it stood. */
+  const anchor = useRef<{ element: HTMLElement; top: number }>(undefined);
   const [away, setAway] = useState(false);
 
   useLayoutEffect(() => {
@@ -46,25 +48,17 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   }, []);
 
   useLayoutEffect(() => {
-    const element = frame.current;
-    if (!element) return;
+    const { element, top: stood } = anchor.current ?? {};
     // What was drawn above moves what is read; this moves it back. (Browsers differ in doing so themselves.)
-    if (first < before.current.first && !sticks.current) element.scrollTop += element.scrollHeight - before.current.height;
-    before.current = { first, height: element.scrollHeight };
+    if (frame.current && element?.isConnected && !sticks.current) frame.current.scrollTop += element.offsetTop - (stood ?? 0);
+    const article = content.current?.querySelector("article");
+    anchor.current = article ? { element: article, top: article.offsetTop } : undefined;
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [first]);
-  useEffect(() => {
-    if (first === 0 || !top.current) return;
-    const watcher = new IntersectionObserver(
-      ([entry]) => {
-        if (!entry?.isIntersecting || sticks.current) return;
-        before.current.height = frame.current?.scrollHeight ?? 0;
-        onEarlier();
-      },
-      { root: frame.current, rootMargin: "1200px 0px 0px 0px" },
-    );
-    watcher.observe(top.current);
-    return () => watcher.disconnect();
+  const drawAhead = useCallback(() => {
+    if (first > 0 && frame.current && frame.current.scrollTop < ahead) onEarlier();
   }, [first, onEarlier]);
+  useEffect(drawAhead, [drawAhead]);
 
   return (
     <div className="relative min-h-0 flex-1">
@@ -75,6 +69,7 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
           const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
           sticks.current = scrollHeight - scrollTop - clientHeight < near;
           setAway(!sticks.current);
+          drawAhead();
         }}
       >
         <div
@@ -86,7 +81,6 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
           tabIndex={-1}
           className="mx-auto flex max-w-column flex-col gap-2 px-4 pt-6 pb-8 outline-none sm:px-6"
         >
-          <div ref={top} aria-hidden />
           {children}
         </div>
       </div>
