@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { answers, ask, settled, until, useBrowser, withPage, type Mock } from "./page";
+import { ask, listen, settled, until, useBrowser, withPage, type Mock } from "./page";
 
 useBrowser();
 
@@ -81,24 +81,6 @@ async function tree(page: Page) {
   return nodes
     .filter(({ ignored }) => !ignored)
     .map(({ role, name, properties = [] }) => ({ role: role?.value, name: name?.value, ...Object.fromEntries(properties.map((property) => [property.name, property.value.value])) }) as Record<string, unknown>);
-}
-
-/** Collects what live regions say from now on. */
-async function listen(page: Page): Promise<() => Promise<string[]>> {
-  await page.evaluate(() => {
-    const said: string[] = ((globalThis as unknown as { said: string[] }).said = []);
-    new MutationObserver((changes) => {
-      for (const { target, addedNodes } of changes) {
-        const element = target instanceof Element ? target : target.parentElement;
-        const regions = [element?.closest("[role=status], [role=alert]"), ...[...addedNodes].flatMap((node) => (node instanceof Element ? [...node.querySelectorAll("[role=alert]"), ...(node.matches("[role=alert]") ? [node] : [])] : []))];
-        for (const region of regions) {
-          const text = region?.textContent?.trim();
-          if (text && said.at(-1) !== text) said.push(text);
-        }
-      }
-    }).observe(document.body, { childList: true, characterData: true, subtree: true });
-  });
-  return () => page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
 }
 
 describe("a screen reader", () => {
@@ -215,16 +197,5 @@ describe("the focus", () => {
       await page.keyboard.press("Escape");
       await dialog.waitFor({ state: "detached" });
       await until(() => trigger.evaluate((element) => element === document.activeElement), true);
-    }));
-});
-
-describe("with reduced motion", () => {
-  it("nothing moves, also while an answer is written", () =>
-    withPage({ pace: 30, reducedMotion: "reduce" }, async ({ page }) => {
-      await ask(page, "Give me a slow answer");
-      await page.getByText("sentence 2").waitFor();
-      const moving = await page.evaluate(() => document.getAnimations().filter(({ effect }) => Number(effect?.getComputedTiming().duration) > 1 && effect?.getComputedTiming().iterations === Infinity).length);
-      expect(moving).toBe(0);
-      expect(await answers(page).last().getAttribute("data-status")).toBe("streaming");
     }));
 });

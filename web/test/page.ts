@@ -75,3 +75,21 @@ export async function settled(page: Page, status = "completed"): Promise<Locator
 export async function until<T>(read: () => T | Promise<T>, expected: T): Promise<void> {
   await expect.poll(read, { timeout: 8000, interval: 30 }).toEqual(expected);
 }
+
+/** Collects what live regions say from now on. */
+export async function listen(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const said: string[] = ((globalThis as unknown as { said: string[] }).said = []);
+    new MutationObserver((changes) => {
+      for (const { target, addedNodes } of changes) {
+        const element = target instanceof Element ? target : target.parentElement;
+        const regions = [element?.closest("[role=status], [role=alert]"), ...[...addedNodes].flatMap((node) => (node instanceof Element ? [...node.querySelectorAll("[role=alert]"), ...(node.matches("[role=alert]") ? [node] : [])] : []))];
+        for (const region of regions) {
+          const text = region?.textContent?.trim();
+          if (text && said.at(-1) !== text) said.push(text);
+        }
+      }
+    }).observe(document.body, { childList: true, characterData: true, subtree: true });
+  });
+  return () => page.evaluate(() => (globalThis as unknown as { said: string[] }).said);
+}
