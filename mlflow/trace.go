@@ -237,8 +237,8 @@ func (w *wireSpan) span() (*Span, error) {
 	for _, l := range w.Links {
 		traceID, traceErr := hexID(l.TraceID, 16)
 		spanID, spanErr := hexID(l.SpanID, 8)
-		if err := cmp.Or(traceErr, spanErr); err != nil {
-			return nil, fmt.Errorf("link: %w", err)
+		if cmp.Or(traceErr, spanErr) != nil || traceID == "" || spanID == "" {
+			continue // it leads nowhere, which spoils nothing else
 		}
 		s.Links = append(s.Links, SpanLink{TraceID: "tr-" + traceID, SpanID: spanID, Attributes: attributes(l.Attributes)})
 	}

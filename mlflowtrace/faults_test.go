@@ -436,11 +436,13 @@ func TestTraceparent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		callerWire, calleeWire := &wire{}, &wire{}
 		caller, callee := callerWire.start(t, mlflowtrace.Config{}), calleeWire.start(t, mlflowtrace.Config{})
+		var late *mlflowtrace.LiveSpan // what the service still does after it has answered
 		service := callee.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ctx, span := callee.Start(r.Context(), "served")
 			defer span.End()
 			_, inner := callee.Start(ctx, "inner")
 			inner.End()
+			_, late = callee.Start(ctx, "late")
 			if err := mlflowtrace.UpdateTrace(ctx, mlflowtrace.Tag("k", "v")); !errors.Is(err, mlflowtrace.ErrRemote) {
 				t.Errorf("UpdateTrace in a service: %v", err)
 			}
@@ -462,7 +464,9 @@ func TestTraceparent(t *testing.T) {
 		}
 		root.End()
 		synctest.Wait()
-		if diff := cmp.Diff([]string{"spans:inner,served"}, calleeWire.requests()); diff != "" {
+		late.End()
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"spans:inner,served", "spans:late"}, calleeWire.requests()); diff != "" {
 			t.Errorf("the service's requests (-want +got):\n%s", diff)
 		}
 		served, call := calleeWire.spans()["served"], callerWire.spans()["call"]

@@ -149,7 +149,7 @@ func (p *SpanProcessor) OnEnd(s sdktrace.ReadOnlySpan) {
 		p.endFile(t, s, isRoot)
 	case isRoot:
 		t.ended, t.send, t.describe = s, true, true
-	case t.ended != nil, t.remote() && s.Parent().IsRemote():
+	case t.ended != nil, t.remote() && (s.Parent().IsRemote() || len(t.open) == 0): // nothing else would send the last
 		t.send = true
 	}
 	if t.send {

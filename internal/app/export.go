@@ -34,6 +34,9 @@ func (p *program) exportCommand() *cobra.Command {
 			if err := oneOf("delivery", q.Delivery, feedback.Delivered, feedback.WaitingForTrace, feedback.WaitingForMLflow, feedback.Failed); err != nil {
 				return err
 			}
+			if err := oneOf("format", format, feedback.CSV, feedback.JSONLines); err != nil {
+				return err
+			}
 			return p.exportFeedback(cmd.Context(), format, q)
 		}}
 	f := all.Flags()

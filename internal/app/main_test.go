@@ -54,7 +54,7 @@ func TestWhatDoesNotStart(t *testing.T) {
 		{"not a database", []string{"--addr", "127.0.0.1:0", "--storage", "sqlite:" + write("text.db", "this is no database, and long enough to be sure of it")}, nil, 1, "thumbprint: cannot use the storage: open SQLite database "},
 		{"database that does not answer", []string{"--addr", "127.0.0.1:0", "--storage", "postgres://u:canary@127.0.0.1:1/x"}, nil, 1, "thumbprint: cannot use the storage: open PostgreSQL database postgres://u:xxxxx@127.0.0.1:1/x"},
 		{"export of nothing we have", []string{"export", "everything", "--data", dir}, nil, 2, `thumbprint: unknown word "everything"; there is export feedback; see --help`},
-		{"export in another format", []string{"export", "feedback", "--format", "xlsx", "--data", dir}, nil, 2, `thumbprint: The format is csv or jsonl, not "xlsx"; see --help`},
+		{"export in another format", []string{"export", "feedback", "--format", "xlsx", "--data", dir}, nil, 2, `thumbprint: --format "xlsx" is not one of csv, jsonl; see --help`},
 		{"export since nobody knows when", []string{"export", "feedback", "--since", "yesterday", "--data", dir}, nil, 2, `thumbprint: --since "yesterday" is not a time such as 2026-11-27 or 2026-11-27T14:00:00Z; see --help`},
 		{"export of a delivery there is not", []string{"export", "feedback", "--delivery", "lost", "--data", dir}, nil, 2, `thumbprint: --delivery "lost" is not one of delivered, waiting_for_trace, waiting_for_mlflow, failed; see --help`},
 		{"token without a scope", []string{"token", "create", "x", "--data", dir}, nil, 2, "thumbprint: A token needs at least one scope of "},

@@ -131,15 +131,20 @@ func cut(s string, n int) string {
 // 1000, PostgreSQL's and Python's readers not much later.
 const maxNesting = 200
 
+// maxDecoded is how many commas a text may have that is decoded: two bytes of an
+// empty list or object become a hundred in memory.
+const maxDecoded = 100_000
+
 // CleanJSON returns a valid JSON text in a form that both databases and Python
 // can read: without NUL and lone surrogates, and as a string when it is nested
-// too deep. Other texts are returned as they are. An invalid text becomes a
+// too deep, or has one of those and very many elements. Other texts are returned as they are. An invalid text becomes a
 // string.
 func CleanJSON(raw []byte) json.RawMessage {
 	if !json.Valid(raw) {
 		return AppendString(nil, string(raw))
 	}
-	if depth, _ := Extent(raw); depth > maxNesting {
+	depth, commas := Extent(raw)
+	if depth > maxNesting {
 		return AppendString(nil, string(raw))
 	}
 	if !utf8.Valid(raw) {
@@ -147,6 +152,9 @@ func CleanJSON(raw []byte) json.RawMessage {
 	}
 	if !bytes.Contains(raw, []byte(`\u0000`)) && !bytes.Contains(raw, []byte(`\ud`)) && !bytes.Contains(raw, []byte(`\uD`)) {
 		return raw
+	}
+	if commas > maxDecoded {
+		return AppendString(nil, string(raw))
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()

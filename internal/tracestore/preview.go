@@ -18,7 +18,7 @@ func Preview(raw json.RawMessage, role string) string {
 	}
 	var value any
 	text := ""
-	if json.Unmarshal(raw, &value) == nil {
+	if _, commas := Extent(raw); commas <= maxDecoded && json.Unmarshal(raw, &value) == nil {
 		if list := messages(value, 0); len(list) > 0 {
 			text = messageText(lastMessage(list, role))
 		}

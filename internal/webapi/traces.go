@@ -137,6 +137,9 @@ func (s *API) experimentIDs(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
+	if len(ids) == 0 && len(s.Gateway.Agents()) > 0 { // MLflow has not told us yet
+		return nil, mlflow.ErrUnavailable
+	}
 	return ids[:min(len(ids), searched)], nil
 }
 

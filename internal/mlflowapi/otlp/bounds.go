@@ -113,7 +113,7 @@ func hideIDs(m *message, b []byte) {
 		if err != nil {
 			return
 		}
-		if f := m.byNumber(tag >> 3); f != nil && f.idSize() > 0 {
+		if f := m.byNumber(tag >> 3); f != nil && tag&7 == lengthWire && f.idSize() > 0 { // another wire type is refused, as it is
 			b[0] = b[0]&0x80 | traceState<<3 | lengthWire
 		}
 		b = rest

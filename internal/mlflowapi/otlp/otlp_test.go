@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,6 +176,13 @@ func TestBombs(t *testing.T) {
 	}
 	empty := func(number uint64) []byte { return bytes.Repeat(field(number, nil), many) }
 	inSpan := func(content []byte) []byte { return field(1, field(2, field(2, content))) }
+	// A trace id that is a number, and a name whose tag and length (five bytes) would be
+	// taken for a text of that length, and what it holds for fields.
+	asName := func(content []byte) []byte {
+		n := len(content)
+		head := []byte{1 << 3, 5, 5<<3 | 2, byte(n) | 0x80, byte(n>>7) | 0x80, byte(n>>14) | 0x80, byte(n >> 21)}
+		return slices.Concat(head, content, field(2, []byte{0}))
+	}
 	jsonSpans := func(content string) []byte {
 		return []byte(`{"resourceSpans":[{"scopeSpans":[{"spans":[` + content + `]}]}]}`)
 	}
@@ -194,6 +202,7 @@ func TestBombs(t *testing.T) {
 		"values":                         {decodeProto, inSpan(field(9, field(2, field(5, empty(1))))), "more than 2000000 events"},
 		"resources":                      {decodeProto, empty(1), "more than 2000000 events"},
 		"names of entities":              {decodeProto, field(1, field(1, field(3, empty(3)))), "more than 2000000 events"},
+		"events in a name":               {decodeProto, inSpan(asName(empty(11))), "Invalid OpenTelemetry format"},
 		"JSON: spans":                    {decodeJSON, jsonSpans(strings.Repeat("{},", many) + "{}"), "more than 50000 spans"},
 		"JSON: events":                   {decodeJSON, jsonSpans(list("events", "{}")), "more than 2000000 events"},
 		"JSON: nulls":                    {decodeJSON, jsonSpans(strings.Repeat("null,", many) + "null"), "Invalid OpenTelemetry format"},
