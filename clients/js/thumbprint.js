@@ -127,15 +127,24 @@ export class Thumbprint {
     return object(this.storage.getItem(storageName) ?? "") ?? {};
   }
 
+  /** Keeps an act; false where the browser does not. */
   keep(target, act) {
-    const all = this.unsent();
-    if (act) all[nameOf(target)] = { target, ...act };
-    else delete all[nameOf(target)];
+    return this.#store({ ...this.unsent(), [nameOf(target)]: { target, ...act } });
+  }
+
+  /** Forgets what was kept under a key, unless a newer act was kept since. */
+  forget(target, key) {
+    const { [nameOf(target)]: kept, ...others } = this.unsent();
+    if (kept?.key === key) this.#store(others);
+  }
+
+  #store(all) {
     try {
       if (Object.keys(all).length > 0) this.storage.setItem(storageName, JSON.stringify(all));
       else this.storage.removeItem(storageName);
+      return true;
     } catch {
-      // Full or blocked: then a reload forgets what could not be sent.
+      return false; // full or blocked: then a reload forgets what could not be sent
     }
   }
 }
@@ -159,6 +168,7 @@ export class Ballot extends EventTarget {
   #busy = false;
   #confirmed = nothing;
   #looking = false;
+  #remembered = false;
 
   constructor(client, target) {
     super();
@@ -207,11 +217,16 @@ export class Ballot extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  #begin(vote, key, feedbackId) {
+  #take({ vote, key, feedbackId, sent }) {
     this.#act += 1;
     this.#key = key;
-    this.#set({ ...vote, sync: "sending", error: undefined, feedbackId });
-    this.#client.keep(this.target, { vote, key, feedbackId, sent: this.#sent });
+    this.#sent = sent ?? this.#sent;
+    this.#set({ ...vote, sync: "sending", error: undefined, feedbackId: feedbackId ?? this.state.feedbackId });
+  }
+
+  #begin(vote, key, feedbackId) {
+    this.#take({ vote, key, feedbackId });
+    this.#remembered = this.#client.keep(this.target, { vote, key, feedbackId, sent: this.#sent });
     void this.#drain();
   }
 
@@ -219,6 +234,9 @@ export class Ballot extends EventTarget {
     if (this.#busy) return;
     this.#busy = true;
     for (let pause = 1000; this.state.sync === "sending" || this.state.sync === "waiting"; ) {
+      const kept = this.#client.unsent()[nameOf(this.target)];
+      if (kept && kept.key !== this.#key) this.#take(kept); // another tab's, which is newer
+      if (!kept && this.#remembered) return this.#overtaken();
       const act = this.#act;
       const { value, reasons, comment } = this.state;
       try {
@@ -237,8 +255,15 @@ export class Ballot extends EventTarget {
       }
     }
     this.#busy = false;
-    this.#client.keep(this.target, undefined);
+    this.#client.forget(this.target, this.#key);
     void this.#look();
+  }
+
+  /** Another tab was done with a newer act than ours: the server has it. */
+  #overtaken() {
+    this.#busy = false;
+    this.#set({ sync: "idle" });
+    void this.load().catch(() => {});
   }
 
   async #send(vote, key) {

@@ -47,11 +47,11 @@ export const api = {
   experiments: () => json<Page<Experiment>>(`${v1}/experiments`).then((page) => page.items),
   trace: (message: string) => json<Trace>(`${v1}/messages/${id(message)}/trace`),
 
-  rate: (body: LogAssessment, key: string) =>
-    json<Accepted>("/api/log_assessment", { method: "POST", body, headers: { "Idempotency-Key": key } }),
+  rate: (body: LogAssessment, key: string, signal?: AbortSignal) =>
+    json<Accepted>("/api/log_assessment", { method: "POST", body, headers: { "Idempotency-Key": key }, signal }),
   feedback: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}`),
   /** The caller's own, of one answer or of a conversation as a whole. */
   ratings: (target: string) => json<Page<Feedback>>(`${v1}/feedback?${new URLSearchParams({ target })}`).then((page) => page.items),
-  withdraw: (feedback: string) => json<Accepted>(`${v1}/feedback/${id(feedback)}`, { method: "DELETE" }),
+  withdraw: (feedback: string, signal?: AbortSignal) => json<Accepted>(`${v1}/feedback/${id(feedback)}`, { method: "DELETE", signal }),
   redeliver: (feedback: string) => json<Feedback>(`${v1}/feedback/${id(feedback)}/retry`, { method: "POST", body: {} }),
 };

@@ -22,6 +22,15 @@ export function store(name: string, value: string | undefined): boolean {
   }
 }
 
+/** The rest of all names that begin so. */
+export function storedNames(prefix: string): string[] {
+  try {
+    return Object.keys(localStorage).flatMap((key) => (key.startsWith(keyOf(prefix)) ? [key.slice(keyOf(prefix).length)] : []));
+  } catch {
+    return [];
+  }
+}
+
 /** Leaves nothing of a conversation that is deleted: its draft, and that its rating was asked for. */
 export function forgetConversation(id: string): void {
   for (const kept of ["draft", "asked"]) store(`${kept}.${id}`, undefined);

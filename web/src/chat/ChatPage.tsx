@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { startTransition, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Agent, Approval, Dimension, Message } from "../api/types";
 import { ApiError, failureOf } from "../api/http";
 import { useApp } from "../app/context";
@@ -38,7 +38,8 @@ export function ChatPage({ session, agents, agent }: Props) {
   useSpokenProgress(chat);
   const [count, setCount] = useState(batch);
   const first = Math.max(0, steps.length - count);
-  const showEarlier = useCallback(() => setCount((shown) => shown + earlier), []);
+  // A transition: they are drawn in slices between frames. Asked for again meanwhile, they are the same ones.
+  const showEarlier = useCallback(() => startTransition(() => setCount(count + earlier)), [count]);
 
   const fail = useCallback(
     (error: unknown) => notices.fail(error instanceof ApiError && error.status === 0 ? { text: t.unreachable } : failureOf(error)),

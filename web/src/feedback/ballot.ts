@@ -15,10 +15,14 @@ export interface Target {
 export interface Unsent extends Target {
   vote: Vote;
   key: string;
+  /** The page's language then: the server takes a key again with the same body only. */
+  locale: string;
   /** What a withdrawal needs: the vote's id, or the vote that will tell it. */
   feedbackId?: string;
-  earlier?: { vote: Vote; key: string };
+  earlier?: Sent;
 }
+
+type Sent = Pick<Unsent, "vote" | "key" | "locale">;
 
 /** What happens outside: told by the ballot, done by the page. */
 export interface Surroundings {
@@ -40,6 +44,8 @@ export interface Draft {
 
 const firstRetry = 1000;
 const lastRetry = 30_000;
+/** Of one try: all tabs wait for it. */
+const longestTry = 30_000;
 const polls = [1000, 1500, 2500, 4000, 6000, 10_000, 15_000, 30_000, 60_000, 60_000, 120_000, 240_000];
 
 /**
@@ -58,7 +64,7 @@ export class Ballot {
   #mine: Unsent | undefined;
   /** The browser keeps it; so where none is kept, another tab was done with a newer one. */
   #remembered = false;
-  #lastSent: { vote: Vote; key: string } | undefined;
+  #lastSent: Sent | undefined;
   readonly #wakes = new Set<() => void>();
   #polling = false;
 
@@ -73,7 +79,7 @@ export class Ballot {
   /** Shows the vote at once and sends it in the background. */
   vote(vote: Vote): void {
     this.#step({ type: "voted", vote });
-    this.#mine = { ...this.#target, vote, key: newKey(), feedbackId: this.state.get().feedbackId, earlier: this.#lastSent };
+    this.#mine = { ...this.#target, vote, key: newKey(), locale: document.documentElement.lang, feedbackId: this.state.get().feedbackId, earlier: this.#lastSent };
     this.#remembered = this.#around.keep(this.#mine);
     this.#wake();
     void this.#drain();
@@ -147,7 +153,7 @@ export class Ballot {
     const { act, shown } = this.state.get();
     this.#step({ type: "sent" });
     try {
-      if (kept) this.#step({ type: "accepted", act, vote: shown, answer: await this.#send(shown, mine.key) });
+      if (kept) this.#step({ type: "accepted", act, vote: shown, answer: await this.#send({ ...mine, vote: shown }) });
       else this.#step({ type: "overtaken", act, feedback: await this.#atServer() });
     } catch (error) {
       if (!(error instanceof ApiError) || error.temporary) {
@@ -166,27 +172,27 @@ export class Ballot {
     return ratingOf(await api.ratings(traceId), dimension);
   }
 
-  async #send(vote: Vote, key: string): Promise<Partial<Accepted> | undefined> {
+  async #send({ vote, key, locale }: Sent): Promise<Partial<Accepted> | undefined> {
     if (vote.value !== undefined) {
-      this.#lastSent = { vote, key };
-      return this.#rate(vote, key);
+      this.#lastSent = { vote, key, locale };
+      return this.#rate(this.#lastSent);
     }
     let { feedbackId } = this.state.get();
     if (!feedbackId) {
       // An earlier vote may have reached the server without its answer reaching us:
       // sent again under its own key it is the same vote, and tells its id.
       if (!this.#lastSent) return undefined;
-      feedbackId = (await this.#rate(this.#lastSent.vote, this.#lastSent.key)).feedback_id;
+      feedbackId = (await this.#rate(this.#lastSent)).feedback_id;
     }
     try {
-      return await api.withdraw(feedbackId);
+      return await api.withdraw(feedbackId, AbortSignal.timeout(longestTry));
     } catch (error) {
       if (error instanceof ApiError && (error.status === 404 || error.status === 410)) return undefined;
       throw error;
     }
   }
 
-  #rate(vote: Vote, key: string): Promise<Accepted> {
+  #rate({ vote, key, locale }: Sent): Promise<Accepted> {
     const { traceId, agentId, dimension } = this.#target;
     return api.rate(
       {
@@ -197,9 +203,10 @@ export class Ballot {
         // Empty ones are said too: the newest vote replaces reasons and comment of the one before.
         rationale: vote.comment,
         reasons: vote.reasons,
-        metadata: { locale: document.documentElement.lang },
+        metadata: { locale },
       },
       key,
+      AbortSignal.timeout(longestTry),
     );
   }
 

@@ -1,9 +1,10 @@
 import type { Failure } from "../api/http";
 import type { Feedback } from "../api/types";
-import { keyOf, store, stored } from "../app/storage";
+import { keyOf, store, stored, storedNames } from "../app/storage";
 import { Ballot, ratingOf, type Surroundings, type Target, type Unsent } from "./ballot";
 
-const storageName = "unsent";
+/** Each vote has a place of its own, so that two tabs never write over each other's. */
+const prefix = "unsent.";
 
 /** All ballots of the page; those with unsent votes survive a reload. */
 export class Ballots {
@@ -15,21 +16,26 @@ export class Ballots {
   constructor(refused: (failure: Failure) => void) {
     this.#around = {
       refused,
-      // Read again each time: another tab keeps its own votes in the same place.
-      keep: (unsent) => keepAll({ ...readUnsent(), [nameOf(unsent)]: unsent }),
-      kept: (target) => readUnsent()[nameOf(target)],
+      keep: (unsent) => {
+        const name = prefix + nameOf(unsent);
+        if (store(name, JSON.stringify(unsent))) return true;
+        store(name, undefined); // no older one may come in its place
+        return false;
+      },
+      kept: (target) => readUnsent(nameOf(target)),
       forget: (unsent) => {
-        const { [nameOf(unsent)]: kept, ...others } = readUnsent();
-        if (kept?.key === unsent.key) keepAll(others);
+        if (readUnsent(nameOf(unsent))?.key === unsent.key) store(prefix + nameOf(unsent), undefined);
       },
     };
-    for (const kept of Object.values(readUnsent())) this.#add(kept, undefined);
+    for (const name of storedNames(prefix)) {
+      const kept = readUnsent(name);
+      if (kept) this.#add(kept, undefined);
+    }
     // Told by the other tabs.
     addEventListener("storage", ({ key }) => {
-      if (key !== null && key !== keyOf(storageName)) return;
-      const all = readUnsent();
       for (const [name, ballot] of this.#ballots) {
-        const kept = all[name];
+        if (key !== null && key !== keyOf(prefix + name)) continue;
+        const kept = readUnsent(name);
         if (kept) ballot.adopt(kept);
         else ballot.overtaken();
       }
@@ -55,7 +61,7 @@ export class Ballots {
 
   #add({ traceId, agentId, dimension }: Target, feedback: Feedback | undefined): Ballot {
     const target = { traceId, agentId, dimension };
-    const ballot = new Ballot(target, this.#around, feedback, readUnsent()[nameOf(target)]);
+    const ballot = new Ballot(target, this.#around, feedback, readUnsent(nameOf(target)));
     this.#ballots.set(nameOf(target), ballot);
     return ballot;
   }
@@ -65,15 +71,10 @@ function nameOf({ traceId, dimension }: Target): string {
   return `${traceId} ${dimension}`;
 }
 
-/** False where the browser does not keep them. */
-function keepAll(unsent: Record<string, Unsent>): boolean {
-  return store(storageName, Object.keys(unsent).length > 0 ? JSON.stringify(unsent) : undefined);
-}
-
-function readUnsent(): Record<string, Unsent> {
+function readUnsent(name: string): Unsent | undefined {
   try {
-    return JSON.parse(stored(storageName) ?? "{}") as Record<string, Unsent>;
+    return JSON.parse(stored(prefix + name) ?? "null") ?? undefined;
   } catch {
-    return {};
+    return undefined;
   }
 }

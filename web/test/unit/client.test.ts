@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { CutError, readEvents, type StreamEvent } from "../../../clients/js/thumbprint.js";
+import { describe, expect, it, vi } from "vitest";
+import { CutError, readEvents, Thumbprint, type StreamEvent } from "../../../clients/js/thumbprint.js";
 
 const stream = `: keep-alive
 
@@ -53,5 +53,34 @@ describe("the client's reader", () => {
   it("never takes a cut for an end", async () => {
     await expect(collect(stream.replace("data: [DONE]\n\n", ""), 16)).rejects.toBeInstanceOf(CutError);
     await expect(collect("data: [DO", 16)).rejects.toBeInstanceOf(CutError);
+  });
+});
+
+describe("the client's ratings in two tabs", () => {
+  it("never write an older press over a newer one that another tab has sent", async () => {
+    vi.useFakeTimers();
+    const kept = new Map<string, string>();
+    const storage = { getItem: (name: string) => kept.get(name) ?? null, setItem: (name: string, value: string) => void kept.set(name, value), removeItem: (name: string) => void kept.delete(name) };
+    let away = true;
+    const written: unknown[] = [];
+    vi.stubGlobal("fetch", (path: string, { method, body }: { method: string; body?: string }) => {
+      if (away) return Promise.reject(new TypeError("offline"));
+      if (method === "POST") written.push((JSON.parse(body ?? "{}") as { assessment_value: unknown }).assessment_value);
+      const item = { id: "f-1", kind: "feedback", value: written.at(-1), delivery: "delivered" };
+      return Promise.resolve(Response.json(path.includes("log_assessment") ? { status: "success", feedback_id: "f-1", delivery: "delivered" } : { ...item, items: [item] }));
+    });
+    const target = { clientRequestId: "req-0123456789abcdef", name: "user_feedback" };
+    const older = new Thumbprint({ storage }).ballot(target);
+    older.vote(true);
+    await vi.advanceTimersByTimeAsync(100);
+    away = false;
+    const newer = new Thumbprint({ storage }).ballot(target); // which takes over what was kept
+    newer.vote(false);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(written.at(-1)).toBe(false);
+    expect([older.state.value, newer.state.value, older.state.sync]).toEqual([false, false, "idle"]);
+    expect(kept.size).toBe(0);
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
   });
 });
