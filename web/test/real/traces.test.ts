@@ -15,7 +15,7 @@ describe("the list of traces", () => {
     withPageOf(`${server.url}/traces`, {}, async ({ page }) => {
       await page.getByText("There are no traces yet.").waitFor();
       await page.getByRole("searchbox", { name: /^Search text/ }).fill("no such words");
-      await page.getByText("No traces match.").waitFor();
+      await page.locator("#conversation").getByText("No traces match.").waitFor();
       // What is no number is none, and the list does not ask for it again and again.
       await page.getByRole("button", { name: "Clear filters" }).first().click();
       await page.getByRole("button", { name: "More filters" }).click();
