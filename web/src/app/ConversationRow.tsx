@@ -1,11 +1,12 @@
 import { Ellipsis, Pencil } from "lucide-react";
-import { memo, useEffect, useRef, useState } from "react";
+import { memo, useState } from "react";
 import type { Conversation } from "../api/types";
 import { useT } from "../i18n";
 import { plainLine } from "../markdown/plain";
 import { Menu, MenuItem } from "../ui/menu";
 import { ConversationItems } from "./ConversationMenu";
 import { linkTo, usePlace } from "./router";
+import { TitleField } from "./TitleField";
 import { useRename } from "./useRename";
 
 /** A conversation in the list: opened, renamed, or asked for its menu. */
@@ -80,18 +81,11 @@ function Marked({ text, query }: { text: string; query: string }) {
 }
 
 function Rename({ title, onDone }: { title: string; onDone: (changed: string) => void }) {
-  const t = useT();
   const [changed, setChanged] = useState(title);
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
   return (
-    <input
-      ref={field}
-      aria-label={t.conversationTitle}
-      dir="auto"
-      maxLength={200}
+    <TitleField
       value={changed}
-      onChange={(event) => setChanged(event.target.value)}
+      onValue={setChanged}
       onBlur={() => onDone(changed.trim())}
       onKeyDown={(event) => {
         if (event.nativeEvent.isComposing) return;

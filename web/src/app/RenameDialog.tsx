@@ -1,7 +1,8 @@
-import { useEffect, useRef, useState } from "react";
+import { useState } from "react";
 import { useT } from "../i18n";
 import { Button } from "../ui/controls";
 import { Modal } from "../ui/Modal";
+import { TitleField } from "./TitleField";
 import { useRename } from "./useRename";
 
 interface Props {
@@ -15,8 +16,6 @@ export function RenameDialog({ conversation, title, onClose }: Props) {
   const t = useT();
   const rename = useRename(conversation, title);
   const [changed, setChanged] = useState(title);
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.select(), []);
   return (
     <Modal label={t.rename} onClose={onClose}>
       <form
@@ -27,13 +26,9 @@ export function RenameDialog({ conversation, title, onClose }: Props) {
         }}
       >
         <h2 className="text-lg font-semibold">{t.rename}</h2>
-        <input
-          ref={field}
-          aria-label={t.conversationTitle}
-          dir="auto"
-          maxLength={200}
+        <TitleField
           value={changed}
-          onChange={(event) => setChanged(event.target.value)}
+          onValue={setChanged}
           className="mt-3 min-h-10 w-full rounded-m border border-edge bg-paper px-3 text-sm pointer-coarse:min-h-11 pointer-coarse:text-base"
         />
         <div className="mt-4 flex justify-end gap-2">
