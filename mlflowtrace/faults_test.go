@@ -125,19 +125,25 @@ func TestNetworkFailureIsRetried(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := mlflowtrace.New(t.Context(), c, mlflowtrace.Config{ExperimentID: "4"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, span := tr.Start(t.Context(), "s")
-		span.End()
-		if err := tr.Shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if s := tr.Stats(); s.Traces != 1 || s.Retries == 0 {
+		if s := sendOne(t, c); s.Traces != 1 || s.Retries == 0 {
 			t.Errorf("stats = %+v", s)
 		}
 	})
+}
+
+// sendOne sends a trace of one span and returns what became of it.
+func sendOne(t *testing.T, c *mlflow.Client) mlflowtrace.Stats {
+	t.Helper()
+	tr, err := mlflowtrace.New(t.Context(), c, mlflowtrace.Config{ExperimentID: "4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := tr.Start(t.Context(), "s")
+	span.End()
+	if err := tr.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return tr.Stats()
 }
 
 // TestATokenThatFailsOnceIsRetried: a blip of who gives tokens loses no trace.
@@ -154,16 +160,7 @@ func TestATokenThatFailsOnceIsRetried(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := mlflowtrace.New(t.Context(), c, mlflowtrace.Config{ExperimentID: "4"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, span := tr.Start(t.Context(), "s")
-		span.End()
-		if err := tr.Shutdown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if s := tr.Stats(); s.Traces != 1 || s.Retries != 1 || s.Dropped != 0 {
+		if s := sendOne(t, c); s.Traces != 1 || s.Retries != 1 || s.Dropped != 0 {
 			t.Errorf("stats = %+v", s)
 		}
 	})

@@ -205,7 +205,7 @@ func commitTime(ctx context.Context, dir string) (took []time.Duration, err erro
 	for range 300 {
 		l := link.Link{ClientRequestID: requestid.New(), Actor: "local", AgentID: "fast", ExperimentID: "1", TraceBy: link.ByAgent,
 			Status: chat.Streaming, StartedAt: time.Now()}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // as between requests: an idle disk is slower
 		began := time.Now()
 		err := db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 			return errors.Join(links.InsertTx(ctx, tx, l), links.SaveRecordTx(ctx, tx, l.ClientRequestID, record))

@@ -50,7 +50,7 @@ func TestSlowHeaders(t *testing.T) {
 		gone := make(chan time.Duration)
 		go func() {
 			for {
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // fake time, here and below
 				if _, err := io.WriteString(slow, "a"); err != nil {
 					gone <- time.Since(began)
 					return

@@ -433,6 +433,19 @@ func TestAClosedGateLeavesJobsUntouched(t *testing.T) {
 	})
 }
 
+// firstLook is how long a runner that starts now takes to look at a job.
+func firstLook(t *testing.T, s *outbox.Store) time.Duration {
+	t.Helper()
+	seen := make(chan string, 1)
+	begin := time.Now()
+	run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
+		seen <- j.Key
+		return outbox.Done()
+	})
+	receive(t, seen)
+	return time.Since(begin)
+}
+
 // TestAClockSetBackDelaysNothingForLong: what a clock that ran ahead has dated
 // into the future is done soon after it is set right.
 func TestAClockSetBackDelaysNothingForLong(t *testing.T) {
@@ -444,14 +457,7 @@ func TestAClockSetBackDelaysNothingForLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := make(chan string, 1)
-		begin := time.Now()
-		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
-			seen <- j.Key
-			return outbox.Done()
-		})
-		receive(t, seen)
-		if waited := time.Since(begin); waited > 2*time.Minute {
+		if waited := firstLook(t, s); waited > 2*time.Minute {
 			t.Errorf("looked at after %v", waited)
 		}
 	})
@@ -471,14 +477,7 @@ func TestAClockSetBackDoesNotHurryALastLook(t *testing.T) {
 		if err := ahead.Settle(t.Context(), jobs[0], unsure, 30*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		seen := make(chan string, 1)
-		begin := time.Now()
-		run(t, s, func(_ context.Context, j outbox.Job) outbox.Outcome {
-			seen <- j.Key
-			return outbox.Done()
-		})
-		receive(t, seen)
-		if waited := time.Since(begin); waited < 30*time.Second || waited > 2*time.Minute {
+		if waited := firstLook(t, s); waited < 30*time.Second || waited > 2*time.Minute {
 			t.Errorf("looked at after %v, want a lease (30 s) and not much more", waited)
 		}
 	})

@@ -85,8 +85,13 @@ func (s *API) listTraces(ctx context.Context, in *listTracesInput) (*page[traceR
 	search := mlflow.SearchTraces{ExperimentIDs: []string{in.ExperimentID}, Filter: filter, PageSize: in.Limit}
 	switch {
 	case in.ExperimentID == "":
-		if search.ExperimentIDs, err = s.experimentIDs(ctx); err != nil {
+		all, err := s.experiments(ctx)
+		if err != nil {
 			return nil, upstream(err)
+		}
+		search.ExperimentIDs = nil
+		for _, e := range all {
+			search.ExperimentIDs = append(search.ExperimentIDs, e.ID)
 		}
 	case !s.mayRead(in.ExperimentID):
 		return nil, errs.New(errs.Unprocessable, "experiment_id %q is no experiment of an agent; /api/v1/experiments lists those.", in.ExperimentID)
@@ -123,24 +128,30 @@ func (s *API) mayRead(experimentID string) bool {
 	return !s.OnlyAgents || slices.Contains(s.agentsExperiments(), experimentID)
 }
 
-// experimentIDs are those that a search covers which names none.
-func (s *API) experimentIDs(ctx context.Context) ([]string, error) {
-	ids := s.agentsExperiments()
+// experiments are those that a search covers which names none, the agents' first.
+// The name of an agent's is empty where looking for the others did not tell it.
+func (s *API) experiments(ctx context.Context) ([]experimentView, error) {
+	var out []experimentView
+	for _, id := range s.agentsExperiments() {
+		out = append(out, experimentView{ID: id})
+	}
 	if !s.OnlyAgents {
-		all, err := s.Traces.Experiments(ctx, searched)
+		newest, err := s.Traces.Experiments(ctx, searched)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range all {
-			if !slices.Contains(ids, e.ID) {
-				ids = append(ids, e.ID)
+		for _, e := range newest {
+			if i := slices.IndexFunc(out, func(v experimentView) bool { return v.ID == e.ID }); i >= 0 {
+				out[i].Name = e.Name
+			} else {
+				out = append(out, experimentView{e.ID, e.Name})
 			}
 		}
 	}
-	if len(ids) == 0 && len(s.Gateway.Agents()) > 0 { // MLflow has not told us yet
+	if len(out) == 0 && len(s.Gateway.Agents()) > 0 { // MLflow has not told us yet
 		return nil, mlflow.ErrUnavailable
 	}
-	return ids[:min(len(ids), searched)], nil
+	return out[:min(len(out), searched)], nil
 }
 
 // filter says in MLflow's filter language what is asked for. Every value is quoted
@@ -236,20 +247,23 @@ type experimentView struct {
 func (s *API) listExperiments(ctx context.Context, _ *struct{}) (*page[experimentView], error) {
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
-	ids, err := s.experimentIDs(ctx)
+	all, err := s.experiments(ctx)
 	if err != nil {
 		return nil, upstream(err)
 	}
 	var out []experimentView
-	for _, id := range ids {
-		e, err := s.Traces.Experiment(ctx, id)
-		if errors.Is(err, mlflow.ErrNotFound) {
-			continue // deleted meanwhile
+	for _, v := range all {
+		if v.Name == "" {
+			e, err := s.Traces.Experiment(ctx, v.ID)
+			if errors.Is(err, mlflow.ErrNotFound) {
+				continue // deleted meanwhile
+			}
+			if err != nil {
+				return nil, upstream(err)
+			}
+			v.Name = e.Name
 		}
-		if err != nil {
-			return nil, upstream(err)
-		}
-		out = append(out, experimentView{e.ID, e.Name})
+		out = append(out, v)
 	}
 	return newPage(out, ""), nil
 }
