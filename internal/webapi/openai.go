@@ -144,27 +144,39 @@ type openAIMessage struct {
 	Type    string          `json:"type"`
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
+
+	CallID    string `json:"call_id"`             // of a function_call and its output
+	RequestID string `json:"approval_request_id"` // of a mcp_approval_response
+	Approve   bool   `json:"approve"`
 }
 
-// messages translates a history. What a model's caller would do itself, calling
-// tools, an agent does; so tools and their results are refused, not ignored.
-func openAIHistory(list []openAIMessage, tools json.RawMessage) ([]message, error) {
+// openAIHistory translates a history. What a model's caller would do itself, calling
+// tools, an agent does; so tools and their results are refused, not ignored. What
+// an agent did itself comes back from clients that keep the history, and says
+// nothing to it: it is left out.
+func openAIHistory(list []openAIMessage, tools json.RawMessage) (inv invocation, err error) {
 	if t := strings.TrimSpace(string(tools)); t != "" && t != "null" && t != "[]" {
-		return nil, errs.New(errs.Invalid, "An agent calls its own tools; send the request without tools.")
+		return inv, errs.New(errs.Invalid, "An agent calls its own tools; send the request without tools.")
 	}
-	var out []message
+	called := map[string]bool{}
 	for i, m := range list {
 		switch {
+		case m.Type == "mcp_approval_response":
+			inv.Approvals = append(inv.Approvals, approval{m.RequestID, m.Approve})
+			continue
+		case m.Type == "function_call_output" && !called[m.CallID], m.Role == "tool", m.Role == "function":
+			return inv, errs.New(errs.Invalid, "Message %d is the result of a tool; an agent calls its own tools.", i)
+		case m.Type == "reasoning", m.Type == "mcp_approval_request", m.Type == "function_call_output", strings.HasSuffix(m.Type, "_call"):
+			called[m.CallID] = true
+			continue
 		case m.Type != "" && m.Type != "message":
-			return nil, errs.New(errs.Invalid, "Input item %d is a %q; an agent takes messages only.", i, m.Type)
+			return inv, errs.New(errs.Invalid, "Input item %d is a %q; an agent takes messages only.", i, m.Type)
 		case m.Role == "developer":
 			m.Role = "system"
-		case m.Role == "tool", m.Role == "function":
-			return nil, errs.New(errs.Invalid, "Message %d is the result of a tool; an agent calls its own tools.", i)
 		}
-		out = append(out, message{Role: m.Role, Content: content(m.Content)})
+		inv.Messages = append(inv.Messages, message{Role: m.Role, Content: content(m.Content)})
 	}
-	return out, nil
+	return inv, nil
 }
 
 // openAIBegin begins the turn and says its name in the header. Clients repeat

@@ -66,11 +66,12 @@ func (s *API) openAIChat(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.DecodeJSON(r, &in, httpx.IgnoreUnknown); err != nil {
 		return err
 	}
-	messages, err := openAIHistory(in.Messages, in.Tools)
+	inv, err := openAIHistory(in.Messages, in.Tools)
 	if err != nil {
 		return err
 	}
-	turn, err := s.openAIBegin(r.Context(), w, in.Model, invocation{Messages: messages, Store: in.Store})
+	inv.Store = in.Store
+	turn, err := s.openAIBegin(r.Context(), w, in.Model, inv)
 	if err != nil {
 		return err
 	}

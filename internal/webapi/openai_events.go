@@ -2,6 +2,9 @@ package webapi
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
@@ -9,23 +12,61 @@ import (
 
 // responsesSink writes a turn as the events of OpenAI's Responses API. Agents
 // send a part of them, or several responses in one stream; OpenAI's clients want
-// one response, every item announced, and numbers. So the frame is made here,
-// and of the agent's events only text and finished items are taken.
+// one response, every item announced under an id of its own, and numbers. So the
+// frame is made here, and of the agent's events only text and finished items are
+// taken.
 type responsesSink struct {
 	jsonSink
 	resp  response
 	ours  bool // send our events too
 	begun bool
 	seq   int
-	next  int                  // output_index of the next item
-	open  map[string]*openItem // messages that have begun, by the agent's item id
+	ids   itemIDs
+	items []json.RawMessage // by output_index; nil while one is being said
+	open  []*openItem       // messages that have begun, oldest first
 }
 
 // openItem is a message that is being said.
 type openItem struct {
 	ID    string
+	said  string // the agent's id for it
 	index int
 	text  string
+}
+
+// itemIDs are the ids of a response's items so far. Agents repeat theirs (OpenAI's
+// own Agents SDK calls every item "__fake_id__"), and OpenAI's clients refuse a
+// response that does.
+type itemIDs map[string]bool
+
+// claim returns id, or one of our own for the item at index when it is taken or
+// empty.
+func (ids itemIDs) claim(id string, index int) string {
+	for n := index; id == "" || ids[id]; n++ {
+		id = fmt.Sprintf("item_%d", n)
+	}
+	ids[id] = true
+	return id
+}
+
+// name gives a finished item an id of its own: a message always, others where the
+// agent gave one.
+func (ids itemIDs) name(item json.RawMessage, index int) json.RawMessage {
+	var head outputItem
+	var members map[string]json.RawMessage
+	if json.Unmarshal(item, &head) != nil || json.Unmarshal(item, &members) != nil || head.ID == "" && head.Type != "message" {
+		return item
+	}
+	id := ids.claim(head.ID, index)
+	if id == head.ID {
+		return item
+	}
+	members["id"], _ = json.Marshal(id) // a string cannot fail
+	renamed, err := json.Marshal(members)
+	if err != nil { // its members were JSON
+		return item
+	}
+	return renamed
 }
 
 // fields are the members of one event.
@@ -74,21 +115,18 @@ func (s *responsesSink) begin() error {
 
 // say announces the message if need be, and sends a piece of its text.
 func (s *responsesSink) say(itemID, text string) error {
-	it := s.open[itemID]
-	if it == nil {
-		it = &openItem{ID: itemID, index: s.next}
-		if it.ID == "" {
-			it.ID = "msg_" + chat.NewMessageID()
-		}
-		s.next++
-		s.open[itemID] = it
+	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.said == itemID })
+	if at < 0 {
+		it := &openItem{ID: s.ids.claim(itemID, len(s.items)), said: itemID, index: len(s.items)}
+		at, s.items, s.open = len(s.open), append(s.items, nil), append(s.open, it)
 		if err := s.emit("response.output_item.added", fields{"output_index": it.index, "item": messageItem(it.ID, "in_progress", nil)}); err != nil {
 			return err
 		}
-		if err := s.emit("response.content_part.added", s.part(it, fields{"part": textPart("")})); err != nil {
+		if err := s.emit("response.content_part.added", s.part(it, fields{"part": textPart("", nil)})); err != nil {
 			return err
 		}
 	}
+	it := s.open[at]
 	it.text += text
 	return s.emit("response.output_text.delta", s.part(it, fields{"delta": text, "logprobs": []any{}}))
 }
@@ -101,43 +139,65 @@ func (s *responsesSink) part(it *openItem, f fields) fields {
 // message ends the message whose text was streamed, under whatever id; one that
 // was not streamed is streamed now.
 func (s *responsesSink) message(item outputItem) error {
-	text := chat.TextOf(item.Content)
-	key := item.ID
-	if s.open[key] == nil {
-		for k, it := range s.open {
-			if it.text == text {
-				key = k
-			}
-		}
+	text, all := chat.TextOf(item.Content), ""
+	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.text == text })
+	if at < 0 {
+		at = slices.IndexFunc(s.open, func(it *openItem) bool { return it.said == item.ID })
 	}
-	if s.open[key] == nil {
-		if text == "" {
-			return nil
+	for _, it := range s.open {
+		all += it.text
+	}
+	switch {
+	case at >= 0:
+	case text == "":
+		return nil
+	case all != "" && strings.Contains(text, strings.TrimSpace(all)): // another id in each delta
+		return s.closeAll("completed")
+	default:
+		if err := s.say(item.ID, text); err != nil {
+			return err
 		}
-		if err := s.say(key, text); err != nil {
+		at = len(s.open) - 1
+	}
+	if text == "" { // an agent that closes its message empty
+		text = s.open[at].text
+	}
+	return s.closeItem(at, "completed", text, notes(item.Content))
+}
+
+// closeAll ends what has begun, as far as it was said.
+func (s *responsesSink) closeAll(status string) error {
+	for len(s.open) > 0 {
+		if err := s.closeItem(0, status, s.open[0].text, nil); err != nil {
 			return err
 		}
 	}
-	return s.closeItem(key)
+	return nil
 }
 
-func (s *responsesSink) closeItem(key string) error {
-	it := s.open[key]
-	delete(s.open, key)
-	done := messageItem(it.ID, "completed", []any{textPart(it.text)})
-	if err := s.emit("response.output_text.done", s.part(it, fields{"text": it.text, "logprobs": []any{}})); err != nil {
+func (s *responsesSink) closeItem(at int, status, text string, notes []json.RawMessage) error {
+	it := s.open[at]
+	s.open = slices.Delete(s.open, at, at+1)
+	part := textPart(text, notes)
+	done, err := json.Marshal(messageItem(it.ID, status, []any{part}))
+	if err != nil {
 		return err
 	}
-	if err := s.emit("response.content_part.done", s.part(it, fields{"part": textPart(it.text)})); err != nil {
+	s.items[it.index] = done
+	if err := s.emit("response.output_text.done", s.part(it, fields{"text": text, "logprobs": []any{}})); err != nil {
 		return err
 	}
-	return s.emit("response.output_item.done", fields{"output_index": it.index, "item": done})
+	if err := s.emit("response.content_part.done", s.part(it, fields{"part": part})); err != nil {
+		return err
+	}
+	return s.emit("response.output_item.done", fields{"output_index": it.index, "item": s.items[it.index]})
 }
 
 // whole sends an item that is no message as the agent made it.
 func (s *responsesSink) whole(item json.RawMessage) error {
-	index := s.next
-	s.next++
+	index := len(s.items)
+	item = s.ids.name(item, index)
+	s.items = append(s.items, item)
 	if err := s.emit("response.output_item.added", fields{"output_index": index, "item": item}); err != nil {
 		return err
 	}
@@ -147,11 +207,13 @@ func (s *responsesSink) whole(item json.RawMessage) error {
 // finish writes the end. A client that is gone is nobody to tell.
 func (s *responsesSink) finish(a *gateway.Answer) {
 	_ = s.begin()
-	for key := range s.open {
-		_ = s.closeItem(key)
-	}
-	s.resp.Output = append(s.resp.Output, a.Items...)
 	s.resp.settle(a)
+	status := "completed"
+	if s.resp.Error != nil {
+		status = "incomplete"
+	}
+	_ = s.closeAll(status)
+	s.resp.Output = append(s.resp.Output, s.items...)
 	_ = s.emit("response."+s.resp.Status, fields{"response": s.resp})
 }
 
@@ -162,6 +224,21 @@ func messageItem(id, status string, content []any) fields {
 	return fields{"type": "message", "id": id, "role": chat.RoleAssistant, "status": status, "content": content}
 }
 
-func textPart(text string) fields {
-	return fields{"type": "output_text", "text": text, "annotations": []any{}, "logprobs": []any{}}
+func textPart(text string, notes []json.RawMessage) fields {
+	if notes == nil {
+		notes = []json.RawMessage{}
+	}
+	return fields{"type": "output_text", "text": text, "annotations": notes, "logprobs": []any{}}
+}
+
+// notes are the citations of a message.
+func notes(content json.RawMessage) (out []json.RawMessage) {
+	var parts []struct {
+		Annotations []json.RawMessage `json:"annotations"`
+	}
+	_ = json.Unmarshal(content, &parts) // plain text has none
+	for _, p := range parts {
+		out = append(out, p.Annotations...)
+	}
+	return out
 }

@@ -72,7 +72,7 @@ func (in *responsesRequest) invocation() (inv invocation, err error) {
 		}
 		list = append([]openAIMessage{{Role: "system", Content: raw}}, list...)
 	}
-	inv.Messages, err = openAIHistory(list, in.Tools)
+	inv, err = openAIHistory(list, in.Tools)
 	inv.Store = in.Store
 	return inv, err
 }
@@ -103,13 +103,16 @@ func (s *API) openAIResponses(w http.ResponseWriter, r *http.Request) error {
 	}
 	resp.ID = responseIDPrefix + turn.ClientRequestID
 	if in.Stream {
-		out := &responsesSink{jsonSink: jsonSink{newSink(w)}, resp: resp, ours: wantsEvents(r), open: map[string]*openItem{}}
+		out := &responsesSink{jsonSink: jsonSink{newSink(w)}, resp: resp, ours: wantsEvents(r), ids: itemIDs{}}
 		defer out.end()
 		out.finish(turn.Run(r.Context(), out))
 		return nil
 	}
 	a := turn.Run(r.Context(), discard{})
-	resp.Output = append(resp.Output, a.Items...)
+	ids := itemIDs{}
+	for i, item := range a.Items {
+		resp.Output = append(resp.Output, ids.name(item, i))
+	}
 	if resp.settle(a); resp.Error != nil && len(a.Items) == 0 {
 		return httpx.WriteJSON(w, http.StatusBadGateway, openAIErrorOf(http.StatusBadGateway, resp.Error.Code, resp.Error.Message))
 	}

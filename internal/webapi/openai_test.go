@@ -2,6 +2,8 @@ package webapi
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -10,7 +12,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
 	"github.com/thumbprint-ai/thumbprint/internal/identity"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
@@ -156,6 +160,7 @@ func TestOpenAIErrors(t *testing.T) {
 		{"tools", "/v1/chat/completions", `{"model":"demo","messages":[],"tools":[{"type":"function"}]}`, 400, "calls its own tools"},
 		{"a tool's result", "/v1/chat/completions", `{"model":"demo","messages":[{"role":"tool","content":"x"}]}`, 400, "calls its own tools"},
 		{"input of another kind", "/v1/responses", `{"model":"demo","input":7}`, 400, "input must be"},
+		{"a tool's result, responses", "/v1/responses", `{"model":"demo","input":[{"type":"function_call_output","call_id":"x","output":"y"}]}`, 400, "calls its own tools"},
 		{"input items that are none", "/v1/responses", `{"model":"demo","input":[{"type":"item_reference","id":"x"}]}`, 400, "item_reference"},
 		{"the agent fails", "/v1/chat/completions", map[string]any{"model": "demo", "messages": userSays("fail")}, 502, `"type":"server_error"`},
 		{"the agent fails, responses", "/v1/responses", map[string]any{"model": "demo", "input": "fail"}, 502, `"type":"server_error"`},
@@ -234,7 +239,10 @@ func TestOpenAIsOwnClient(t *testing.T) {
 	}
 	h := newHouse(t, sqldbtest.SQLite(t))
 	h.allow("key", identity.ScopeChat)
-	out, err := exec.Command(python, "testdata/openai_client.py", h.srv.URL, "key").Output()
+	sdk := newHouse(t, sqldbtest.SQLite(t))
+	sdk.api.Gateway = turnsOf(t, sdk, agenttest.New(t, sdkAgent).URL)
+	sdk.allow("key", identity.ScopeChat)
+	out, err := exec.Command(python, "testdata/openai_client.py", h.srv.URL, "key", sdk.srv.URL).Output()
 	if err != nil {
 		if exit, ok := err.(*exec.ExitError); ok {
 			t.Fatalf("%v\n%s", err, exit.Stderr)
@@ -264,6 +272,8 @@ func TestOpenAIsOwnClient(t *testing.T) {
 	for key, want := range map[string]any{
 		"models": []any{"demo"}, "chat_finish": "stop", "chat_stream_finish": "stop", "response_status": "completed", "stream_previous": true,
 		"response_items": []any{"function_call", "function_call_output", "message"},
+		"sdk_items":      []any{"reasoning", "function_call", "function_call_output", "message", "message"}, "sdk_ids": 4.0,
+		"sdk": "OneTwo", "sdk_deltas": "OneTwo", "sdk_notes": []any{"https://a.example"}, "sdk_approved": "dropped",
 	} {
 		if d := cmp.Diff(want, seen[key]); d != "" {
 			t.Errorf("%s (-want +got):\n%s", key, d)
@@ -275,6 +285,90 @@ func TestOpenAIsOwnClient(t *testing.T) {
 		if got := strings.TrimSpace(strings.Join([]string{str(f["class"]), str(f["code"])}, " ")); got != want {
 			t.Errorf("%s: %q (%v), want %q", key, got, seen[key], want)
 		}
+	}
+}
+
+// sdkAgent answers as agents of OpenAI's Agents SDK do: several responses in one
+// stream, and one id for all items. It asks for an approval, and takes one only
+// beside its own question, because it keeps nothing.
+func sdkAgent(r agenttest.Request) []agenttest.Step {
+	done := func(item string) agenttest.Step {
+		return agenttest.Event(`{"type":"response.output_item.done","item":{"id":"__fake_id__",` + item + `}}`)
+	}
+	message := func(text, notes string) []agenttest.Step {
+		return []agenttest.Step{agenttest.Event(`{"type":"response.output_text.delta","item_id":"__fake_id__","delta":"` + text + `"}`),
+			done(`"type":"message","role":"assistant","content":[{"type":"output_text","text":"` + text + `","annotations":[` + notes + `]}]`)}
+	}
+	created, completed := agenttest.Event(`{"type":"response.created","response":{}}`), agenttest.Event(`{"type":"response.completed","response":{}}`)
+	last := len(gjson.Get(string(r.Body), "input").Array()) - 1
+	at := func(i int, path string) string { return r.Get(fmt.Sprintf("input.%d.%s", i, path)) }
+	switch {
+	case at(last, "content") == "approve":
+		return []agenttest.Step{done(`"type":"mcp_approval_request","name":"drop","server_label":"db","arguments":"{}"`), agenttest.Done()}
+	case at(last, "approve") == "true" && at(last, "approval_request_id") == "__fake_id__" && at(last-1, "type") == "mcp_approval_request":
+		return append(message("dropped", ""), agenttest.Done())
+	}
+	steps := []agenttest.Step{created, done(`"type":"reasoning","summary":[{"type":"summary_text","text":"hm"}]`),
+		done(`"type":"function_call","call_id":"c1","name":"look","arguments":"{}"`),
+		agenttest.Event(`{"type":"response.output_item.done","item":{"type":"function_call_output","call_id":"c1","output":"seen"}}`), completed, created}
+	steps = append(append(steps, message("One", "")...), message("Two", `{"type":"url_citation","url":"https://a.example","title":"A","start_index":0,"end_index":3}`)...)
+	return append(steps, completed, agenttest.Done())
+}
+
+// TestAResponseSaysEachTextOnce: whatever ids an agent gives its deltas and its
+// messages, the stream's deltas, its finished items and its end say the same, once.
+func TestAResponseSaysEachTextOnce(t *testing.T) {
+	delta := func(id, text string) string {
+		return fmt.Sprintf(`{"type":"response.output_text.delta","item_id":%q,"delta":%q}`, id, text)
+	}
+	done := func(id, text string) string {
+		return fmt.Sprintf(`{"type":"response.output_item.done","item":{"type":"message","id":%q,"content":[{"type":"output_text","text":%q}]}}`, id, text)
+	}
+	for name, tc := range map[string]struct {
+		events []string
+		want   string
+	}{
+		"deltas and their message":       {[]string{delta("a", "Hel"), delta("a", "lo"), done("a", "Hello")}, "Hello"},
+		"a message under another id":     {[]string{delta("a", "Hel"), delta("a", "lo"), done("b", "Hello")}, "Hello"},
+		"another id in each delta":       {[]string{delta("1", "Hel"), delta("2", "lo"), done("3", "Hello")}, "Hello"},
+		"no ids":                         {[]string{delta("", "Hel"), delta("", "lo"), done("", "Hello"), delta("", "!"), done("", "!")}, "Hello!"},
+		"no deltas":                      {[]string{done("a", "Hello")}, "Hello"},
+		"no message":                     {[]string{delta("a", "Hel"), delta("a", "lo")}, "Hello"},
+		"a message that closes empty":    {[]string{delta("a", "Hello"), done("a", "")}, "Hello"},
+		"two at a time":                  {[]string{delta("a", "On"), delta("b", "Tw"), delta("a", "e"), delta("b", "o"), done("b", "Two"), done("a", "One")}, "OneTwo"},
+		"an id of ours, and one for all": {[]string{done("item_1", "One"), done("item_1", "Two"), done("item_1", "Three")}, "OneTwoThree"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, sqldbtest.SQLite(t))
+			var steps []agenttest.Step
+			for _, ev := range tc.events {
+				steps = append(steps, agenttest.Event(ev))
+			}
+			h.api.Gateway = turnsOf(t, h, agenttest.New(t, agenttest.Always(append(steps, agenttest.Done())...)).URL)
+			data, _ := events(t, h.do("POST", "/v1/responses", map[string]any{"model": "fast", "stream": true, "input": "hi"}).want(t, 200).text)
+			deltas, items := map[int64]string{}, map[int64]string{}
+			ids := map[string]bool{}
+			for _, d := range data {
+				ev := gjson.Parse(d)
+				switch index := ev.Get("output_index").Int(); ev.Get("type").Str {
+				case "response.output_text.delta":
+					deltas[index] += ev.Get("delta").Str
+				case "response.output_item.done":
+					items[index] = ev.Get("item.content.0.text").Str
+					ids[ev.Get("item.id").Str] = true
+				}
+			}
+			streamed, ended := "", ""
+			for _, item := range gjson.Get(data[len(data)-1], "response.output").Array() {
+				ended += item.Get("content.0.text").Str
+			}
+			for i := range int64(len(items)) {
+				streamed += deltas[i]
+			}
+			if streamed != tc.want || ended != tc.want || !maps.Equal(deltas, items) || len(ids) != len(items) {
+				t.Errorf("streamed %v, ended with %q, want %q; items %v under the ids %v", deltas, ended, tc.want, items, ids)
+			}
+		})
 	}
 }
 

@@ -1,4 +1,4 @@
-"""OpenAI's own client against Thumbprint: openai_client.py BASE_URL API_KEY.
+"""OpenAI's own client against Thumbprint: openai_client.py BASE_URL API_KEY BASE_URL_OF_AN_SDK_AGENT.
 
 Prints one JSON object with what a caller sees; the Go test judges it.
 """
@@ -40,6 +40,19 @@ with client.responses.stream(model="demo", input=question[1:], previous_response
     seen["stream_events"] = [event.type for event in stream]
     final = stream.get_final_response()
 seen["stream"], seen["stream_previous"] = final.output_text, final.previous_response_id == response.id
+
+# An agent of OpenAI's Agents SDK, which gives all items one id; then its answer sent back, and its question approved.
+sdk = openai.OpenAI(base_url=sys.argv[3] + "/v1", api_key=sys.argv[2], timeout=20)
+with sdk.responses.stream(model="fast", input="hello") as stream:
+    seen["sdk_deltas"] = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+    final = stream.get_final_response()
+seen["sdk"], seen["sdk_items"] = final.output_text, [item.type for item in final.output]
+seen["sdk_ids"] = len({item.id for item in final.output if getattr(item, "id", None)})
+seen["sdk_notes"] = [note.url for item in final.output if item.type == "message" for note in item.content[0].annotations]
+history = [{"role": "user", "content": "hello"}] + [item.to_dict() for item in final.output]
+asked = sdk.responses.create(model="fast", input=history + [{"role": "user", "content": "approve"}])
+answer = {"type": "mcp_approval_response", "approval_request_id": asked.output[0].id, "approve": True}
+seen["sdk_approved"] = sdk.responses.create(model="fast", previous_response_id=asked.id, input=[answer]).output_text
 
 
 def failure(call):
