@@ -51,3 +51,18 @@ func (e *Error) Unwrap() error { return e.Cause }
 func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
+
+// NotCalled makes an error of Open say ErrNotCalled as well; what it tells a person
+// stays as it is.
+func NotCalled(err error) error {
+	said := (*Error)(nil)
+	if !errors.As(err, &said) {
+		return fmt.Errorf("%w: %w", ErrNotCalled, err)
+	}
+	e := *said
+	e.Cause = ErrNotCalled
+	if said.Cause != nil {
+		e.Cause = fmt.Errorf("%w: %w", ErrNotCalled, said.Cause)
+	}
+	return &e
+}

@@ -127,7 +127,7 @@ func TestApprovals(t *testing.T) {
 	}
 	for _, protocol := range []string{agent.ProtocolChatAgent, agent.ProtocolChatCompletions} {
 		_, err := open(t, protocol, agent.Config{URL: srv.URL}).Open(context.Background(), req)
-		if e := (*agent.Error)(nil); !errors.As(err, &e) || !strings.Contains(e.Message, "no approvals") {
+		if e := (*agent.Error)(nil); !errors.As(err, &e) || !strings.Contains(e.Message, "no approvals") || !errors.Is(err, agent.ErrNotCalled) {
 			t.Errorf("%s: %v", protocol, err)
 		}
 	}

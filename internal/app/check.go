@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/config"
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
 	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi"
@@ -96,7 +99,7 @@ func (p *program) report(found []finding) error {
 		result, detail := "ok", f.detail
 		switch {
 		case f.err != nil:
-			failed, result, detail = true, "FAILED", oneLine(f.err)
+			failed, result, detail = true, "FAILED", inWords(f.err)
 		case f.advice != "":
 			result, detail = "advice", f.detail+"; "+f.advice
 		}
@@ -111,6 +114,29 @@ func (p *program) report(found []finding) error {
 	return nil
 }
 
+// inWords is what the table says of an error, on one line. The reader needs no Go
+// to understand it: a connection that could not be made is said once, without its calls.
+func inWords(err error) string {
+	text, asked := err.Error(), (*agent.Error)(nil)
+	switch cause := unreached(err); {
+	case cause == nil:
+	case errors.As(err, &asked):
+		text = asked.Code + ": " + asked.Message
+	case errors.Is(err, mlflow.ErrUnavailable):
+		text = fmt.Sprintf("MLflow cannot be reached (%v)", cause)
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// unreached is why there was no connection; nil when there was one.
+func unreached(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "dial" {
+		return nil
+	}
+	return op.Err
+}
+
 func checkMLflow(ctx context.Context, cfg config.Config, client *mlflow.Client) finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
@@ -119,6 +145,8 @@ func checkMLflow(ctx context.Context, cfg config.Config, client *mlflow.Client) 
 	switch {
 	case err != nil && cfg.MLflow.TrackingURI == "databricks" && errors.Is(err, mlflow.ErrUnsupported):
 		f.detail = "workspace at " + cfg.Databricks.Host + ", which tells no version" // seen nowhere yet: docs/databricks.md
+	case unreached(err) != nil:
+		f.err = fmt.Errorf("MLflow at %s cannot be reached (%v); is it running, and is mlflow.tracking_uri right?", cfg.MLflow.TrackingURI, unreached(err))
 	case err != nil:
 		f.err = err
 	case tooOld(version):

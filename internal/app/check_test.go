@@ -31,6 +31,7 @@ func TestCheckOfNothingConfigured(t *testing.T) {
 // tracer is a scripted agent that records traces, in the ways agents do.
 type tracer struct {
 	withID, withSession, tells bool
+	nameless                   bool // it records a trace that nothing ties to the answer
 	answer                     []agenttest.Step
 }
 
@@ -43,7 +44,7 @@ func (tr tracer) serve(t *testing.T, client *mlflow.Client) *agenttest.Server {
 			return tr.answer
 		}
 		steps := agenttest.Answer("yes")
-		if !tr.withID && !tr.withSession && !tr.tells {
+		if !tr.withID && !tr.withSession && !tr.tells && !tr.nameless {
 			return steps
 		}
 		now := time.Now()
@@ -78,7 +79,11 @@ func TestCheckSaysWhatBecomesOfAnAnswer(t *testing.T) {
 		"honours":  {tracer{withID: true}, "protocol: responses, " + byAgent, []string{"speaks responses; 2 events in", "ok      tr-", ", found by client_request_id ", "with our id on it", "rating"}},
 		"tells":    {tracer{tells: true}, "protocol: responses, " + byAgent, []string{"advice", "found by the id that its stream told", "our id is not on it"}},
 		"session":  {tracer{withSession: true}, "protocol: responses, " + byAgent, []string{"advice", "found by its session", "our id is not on it"}},
-		"silent":   {tracer{}, "protocol: responses, " + byAgent, []string{"FAILED  no trace of its answer within 1s", "docs/agents.md", "trace.by: gateway"}},
+		"silent":   {tracer{}, "protocol: responses, mlflow_experiment: quiet, " + byAgent, []string{`FAILED  no trace of its answer within 1s, nor any other in experiment "quiet" meanwhile`, "MLFLOW_TRACKING_URI", "trace.by: gateway"}},
+		"nameless": {tracer{nameless: true}, "protocol: responses, " + byAgent, []string{"FAILED  no trace of its answer within 1s, but one that began meanwhile, in experiment 0 (tr-", "docs/agents.md", "trace.by: gateway"}},
+		"astray":   {tracer{withID: true, tells: true}, "protocol: responses, mlflow_experiment: quiet, " + byAgent, []string{"advice", `it is in experiment 0, and we search "quiet": set mlflow_experiment_id: "0"`}},
+		"locked":   {tracer{answer: []agenttest.Step{agenttest.Reply(401, "application/json", `{}`)}}, "protocol: responses", []string{"wants credentials and was sent none (HTTP 401)"}},
+		"other":    {tracer{answer: []agenttest.Step{agenttest.Reply(400, "application/json", `{"message":"no messages"}`)}}, "protocol: responses", []string{"no messages; if it does not speak responses, protocol: auto finds out"}},
 		"plain":    {tracer{}, "protocol: responses, " + byGateway, []string{"ok      tr-", "recorded by us with our id on it", "written, and removed again"}},
 		"both":     {tracer{withID: true}, "protocol: responses, " + byGateway, []string{"advice", "records its own trace as well (tr-", "set trace.by: agent"}},
 		"both-say": {tracer{tells: true}, "protocol: responses, " + byGateway, []string{"advice", "records its own trace as well (tr-"}},
@@ -113,7 +118,7 @@ func TestCheckSaysWhatBecomesOfAnAnswer(t *testing.T) {
 			}
 		}
 	}
-	if lines := linesOf(table, "gone"); !strings.Contains(lines, "the connection was refused") {
+	if lines := linesOf(table, "gone"); !strings.Contains(lines, "cannot be reached: the connection was refused.\n") {
 		t.Errorf("gone: %s", lines)
 	}
 	if lines := linesOf(table, "lost"); !strings.Contains(lines, "FAILED  experiment 77: MLflow has no experiment with this id") {
@@ -203,6 +208,7 @@ func TestCheckPutsMLflowsProblemsIntoWords(t *testing.T) {
 		{"not MLflow", func(s *mlflowtest.Server) {
 			s.On("GET", "/version", mlflowtest.HTMLNotFound()).On("GET", "/api/2.0/mlflow/experiments/get", mlflowtest.HTMLNotFound())
 		}, "wrong tracking URI"},
+		{"down", func(s *mlflowtest.Server) { s.URL = "http://127.0.0.1:1" }, "cannot be reached (connect: connection refused); is it running, and is mlflow.tracking_uri right?"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -67,11 +67,11 @@ func New(cfg agent.Config, hc *http.Client) (*Client, error) {
 }
 
 // Open implements agent.Client. The first one takes as long as it takes to find
-// out the protocol.
+// out the protocol; when that fails, the question itself was never sent.
 func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, error) {
 	f, err := c.Find(ctx, req)
 	if err != nil {
-		return nil, err
+		return nil, agent.NotCalled(err)
 	}
 	return c.speaks[f.Protocol].Open(ctx, req)
 }

@@ -131,8 +131,8 @@ func TestWhatIsFoundIsKept(t *testing.T) {
 		return agenttest.Answer("hello")
 	})
 	c := client(t, s, "/invocations")
-	if _, err := c.Open(t.Context(), question()); err == nil || !strings.Contains(err.Error(), "HTTP 503") {
-		t.Errorf("while it starts: %v", err)
+	if _, err := c.Open(t.Context(), question()); !errors.Is(err, agent.ErrNotCalled) || !strings.Contains(err.Error(), "HTTP 503") {
+		t.Errorf("while it starts, and without our question: %v", err)
 	}
 	mu.Lock()
 	up = true

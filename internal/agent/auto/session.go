@@ -52,7 +52,10 @@ func (s *session) heard() string {
 // failed is the error of an agent that answers, but not about its protocol.
 func (s *session) failed(a answer) error {
 	what := "did not answer a question by which its protocol would show"
-	if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
+	switch {
+	case a.status == http.StatusUnauthorized && s.token == "":
+		what = "wants credentials and was sent none"
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		what = "refused the credentials it was sent"
 	}
 	return &agent.Error{Code: agent.CodeAgentError, Status: a.status,

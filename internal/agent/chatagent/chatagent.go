@@ -33,7 +33,7 @@ func New(cfg agent.Config, hc *http.Client) (*Client, error) {
 // Open implements agent.Client. The protocol has no approvals.
 func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, error) {
 	if len(req.Approvals) > 0 {
-		return nil, agent.Errorf(agent.CodeAgentError, "This agent's protocol has no approvals.")
+		return nil, agent.NotCalled(agent.Errorf(agent.CodeAgentError, "This agent's protocol has no approvals."))
 	}
 	body := c.caller.Body(req)
 	body["messages"] = messages(req.Messages)

@@ -120,12 +120,10 @@ func (c *call) authError(err error) error {
 	if c.parent.Err() != nil {
 		return c.stopped()
 	}
-	notCalled := &agent.Error{Code: agent.CodeAgentError, Message: "No credential for this agent could be obtained."}
-	if known := (*agent.Error)(nil); errors.As(err, &known) {
-		*notCalled = *known
+	if known := (*agent.Error)(nil); !errors.As(err, &known) {
+		err = &agent.Error{Code: agent.CodeAgentError, Message: "No credential for this agent could be obtained.", Cause: err}
 	}
-	notCalled.Cause = fmt.Errorf("%w: %w", agent.ErrNotCalled, err)
-	return notCalled
+	return agent.NotCalled(err)
 }
 
 // status explains a response that is not 200. What the agent says about it is
@@ -140,6 +138,8 @@ func (c *call) status(resp *http.Response) error {
 	}
 	what := "failed"
 	switch {
+	case code == http.StatusUnauthorized && c.token == "":
+		what = "wants credentials and was sent none"
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		what = "refused the credentials it was sent"
 	case code == http.StatusNotFound:

@@ -44,7 +44,7 @@ func normalize(data []byte) ([]byte, bool) {
 // stands twice a browser takes the last, and so must we, or an agent could pass
 // one of our own event types by us.
 func peek(name string, data []byte) peeked {
-	var kind, errorCode string
+	var kind, object, errorCode string
 	var failure, message, code, trace, response gjson.Result
 	telling := bytes.Contains(data, []byte("trace_id"))
 	p := peeked{}
@@ -54,6 +54,8 @@ func peek(name string, data []byte) peeked {
 		switch k.Str {
 		case "type":
 			kind = v.Str
+		case "object":
+			object = v.Str
 		case "error":
 			failure = v
 		case "error_code":
@@ -81,7 +83,7 @@ func peek(name string, data []byte) peeked {
 	if kind == "" && isTraceID(trace) {
 		p.trace, p.bare = trace.Str, members == 1
 	}
-	p.judge(kind == "", errorCode, failure, message, code, response)
+	p.judge(kind == "", object, errorCode, failure, message, code, response)
 	return p
 }
 
@@ -94,9 +96,10 @@ func peek(name string, data []byte) peeked {
 //	{"error_code": …, "message": …}
 //	{"type": "error", "code": …, "message": …}  or with an "error" object
 //	{"type": "response.failed", "response": {"error": {"code": …, "message": …}}}
-func (p *peeked) judge(untyped bool, errorCode string, failure, message, code, response gjson.Result) {
+//	{"object": "error", "type": "BadRequestError", "message": …}  (older vLLM servers)
+func (p *peeked) judge(untyped bool, object, errorCode string, failure, message, code, response gjson.Result) {
 	switch {
-	case p.kind == "error":
+	case p.kind == "error", object == "error":
 	case p.kind == "response.failed":
 		failure = response.Get("error")
 	case untyped && failure.Exists() && failure.Type != gjson.Null && failure.Type != gjson.False:
