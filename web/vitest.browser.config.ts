@@ -1,13 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-// The page in a real browser, against dev/mock.mjs. One file at a time: each
-// starts a server and a browser.
+// The page in a real browser, against dev/mock.mjs. Each file has a browser of its own and mostly waits, so two go at a time.
 export default defineConfig({
   test: {
     include: ["test/*.test.ts"],
     environment: "node",
-    fileParallelism: false,
-    testTimeout: 30_000,
+    maxWorkers: 2,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });

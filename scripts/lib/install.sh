@@ -21,7 +21,8 @@ install_python() {
     say "   making .cache/venv (about a minute)"
     rm -rf "$venv"
     quiet python3 -m venv "$venv" || die "python3 -m venv failed (on Debian: apt-get install python3-venv)"
-    quiet "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "${files[0]}" -c "${files[1]}"
+    # What is never imported need not be compiled either, which is most of it.
+    quiet "$venv/bin/python" -m pip install --no-compile --quiet --disable-pip-version-check -r "${files[0]}" -c "${files[1]}"
     stamp "$venv/.installed-for" "${files[@]}"
   fi
   export THUMBPRINT_TEST_PYTHON=$venv/bin/python

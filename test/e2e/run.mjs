@@ -39,7 +39,7 @@ async function prepare() {
 }
 
 function testRunner(env, files) {
-  const args = ['--test', '--test-concurrency=1', '--test-reporter=spec', ...files];
+  const args = ['--test', '--test-concurrency=2', '--test-reporter=spec', ...files];
   const child = spawn(process.execPath, args, { stdio: 'inherit', env: { ...process.env, ...env } });
   return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1)));
 }
