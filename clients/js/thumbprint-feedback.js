@@ -4,23 +4,27 @@ import { Thumbprint } from "./thumbprint.js";
 
 const usual = {
   up: ["accurate", "clear", "thorough", "creative", "followed_instructions", "other"],
-  down: ["inaccurate", "incomplete", "not_what_i_asked", "did_not_follow_instructions", "outdated", "too_long", "other"],
+  down: ["inaccurate", "incomplete", "not_what_i_asked", "did_not_follow_instructions", "outdated", "too_long", "bad_style", "unjustified_refusal", "unsafe", "slow", "other"],
 };
 
 const words = {
   en: {
     rate: "Rate this answer", up: "Good response", down: "Bad response", good: "What was good?", bad: "What went wrong?",
-    comment: "Comment", more: "Tell us more (optional)", send: "Send feedback", skip: "Skip", again: "Try again",
+    comment: "Comment", more: "Tell us more (optional)", send: "Send", skip: "Skip", edit: "Edit your comment", again: "Try again",
     sending: "Saving…", waiting: "Will be sent", delivered: "On the trace", saved: "Saved", failed: "Not delivered", refused: "The rating was not saved",
-    reasons: { not_what_i_asked: "Not what I asked", did_not_follow_instructions: "Didn’t follow instructions" },
+    reasons: {
+      not_what_i_asked: "Not what I asked", did_not_follow_instructions: "Didn’t follow instructions", bad_style: "Style or tone",
+      unjustified_refusal: "Refused without reason", unsafe: "Unsafe or offensive", slow: "Too slow",
+    },
   },
   de: {
     rate: "Diese Antwort bewerten", up: "Gute Antwort", down: "Schlechte Antwort", good: "Was war gut?", bad: "Was war nicht gut?",
-    comment: "Kommentar", more: "Erzähl uns mehr (freiwillig)", send: "Feedback senden", skip: "Überspringen", again: "Erneut versuchen",
+    comment: "Kommentar", more: "Erzähl uns mehr (freiwillig)", send: "Senden", skip: "Überspringen", edit: "Deinen Kommentar bearbeiten", again: "Erneut versuchen",
     sending: "Wird gespeichert…", waiting: "Wird noch gesendet", delivered: "Am Trace", saved: "Gespeichert", failed: "Nicht zugestellt", refused: "Die Bewertung wurde nicht gespeichert",
     reasons: {
-      accurate: "Richtig", clear: "Klar", thorough: "Gründlich", creative: "Einfallsreich", followed_instructions: "Anweisungen befolgt", other: "Anderes",
-      inaccurate: "Falsch", incomplete: "Unvollständig", not_what_i_asked: "Nicht meine Frage", did_not_follow_instructions: "Anweisungen nicht befolgt", outdated: "Veraltet", too_long: "Zu lang",
+      accurate: "Richtig", clear: "Klar", thorough: "Gründlich", creative: "Kreativ", followed_instructions: "Vorgaben befolgt", other: "Anderes",
+      inaccurate: "Falsch", incomplete: "Unvollständig", not_what_i_asked: "Nicht das Gefragte", did_not_follow_instructions: "Vorgaben nicht befolgt", outdated: "Veraltet", too_long: "Zu lang",
+      bad_style: "Stil oder Ton", unjustified_refusal: "Grundlos abgelehnt", unsafe: "Unsicher oder verletzend", slow: "Zu langsam",
     },
   },
 };
@@ -48,6 +52,7 @@ textarea { box-sizing: border-box; width: 100%; margin: 0.5rem 0; font: inherit;
 .send { background: var(--thumbprint-accent, #0e6b60); color: var(--thumbprint-on-accent, #fff); padding: 0 0.8rem; }
 .send:hover { background: var(--thumbprint-accent, #0e6b60); filter: brightness(0.9); }
 .plain { padding: 0 0.8rem; }
+.said { max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; font-size: 0.8em; text-decoration: underline; color: var(--thumbprint-quiet, color-mix(in srgb, currentColor 75%, transparent)); }
 .error { font-size: 0.85em; margin: 0.5rem 0 0; }
 @media (pointer: coarse) { button { min-width: 2.75rem; min-height: 2.75rem; } }
 `;
@@ -66,6 +71,11 @@ export class ThumbprintFeedback extends HTMLElement {
   #client;
   #ballot;
   #root = this.attachShadow({ mode: "open" });
+  #thumbs = make("span", { role: "group", class: "row" });
+  /** Always there: a live region that appears with its text is often not read. */
+  #status = make("span", { role: "status" });
+  #more = make("span", {});
+  #form = make("div", {});
   #open;
   #draft = { reasons: [], comment: "" };
   #sent = false;
@@ -77,6 +87,9 @@ export class ThumbprintFeedback extends HTMLElement {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(look);
     this.#root.adoptedStyleSheets = [sheet];
+    const row = make("div", { class: "row", part: "row" });
+    row.append(this.#thumbs, this.#status, this.#more);
+    this.#root.append(row, this.#form);
     this.#root.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -177,42 +190,56 @@ export class ThumbprintFeedback extends HTMLElement {
     const focused = this.#root.activeElement?.dataset.key;
     const field = this.#root.querySelector("textarea");
     const caret = field && [field.selectionStart, field.selectionEnd];
-    this.#root.replaceChildren(this.#row(), ...(this.#open === undefined ? [] : [this.#panel()]));
+    this.#drawThumbs();
+    this.#drawStatus();
+    this.#form.replaceChildren(...(this.#open === undefined ? [] : [this.#panel()]));
     if (!focused) return;
     const again = this.#root.querySelector(`[data-key="${CSS.escape(focused)}"]`);
     again?.focus();
     if (again?.matches("textarea") && caret) again.setSelectionRange(...caret);
   }
 
-  #row() {
+  #drawThumbs() {
     const t = this.#words;
-    const group = make("div", { role: "group", "aria-label": t.rate, class: "row", part: "row" });
-    for (const side of [true, false]) {
+    this.#thumbs.setAttribute("aria-label", t.rate);
+    const thumbs = [true, false].map((side) => {
       const name = side ? "up" : "down";
       const thumb = make("button", { type: "button", class: `thumb ${name}`, part: `button ${name}`, "aria-label": t[name], "aria-pressed": this.state.value === side, "data-key": name });
       thumb.append(picture());
       thumb.addEventListener("click", () => this.#press(side));
-      group.append(thumb);
-    }
-    group.append(this.#status());
-    if (this.state.delivery === "failed" && this.state.sync === "idle") {
-      const again = make("button", { type: "button", class: "plain", "data-key": "again" }, t.again);
-      again.addEventListener("click", () => void this.#ballot.redeliver().catch(() => {}));
-      group.append(again);
-    }
-    return group;
+      return thumb;
+    });
+    this.#thumbs.replaceChildren(...thumbs);
   }
 
-  #status() {
+  #drawStatus() {
     const t = this.#words;
-    const { value, sync, delivery, deliveryReason, error } = this.state;
+    const { value, comment, sync, delivery, deliveryReason, error } = this.state;
     let key = "";
     if (sync !== "idle") key = sync;
     else if (value !== undefined) key = delivery?.startsWith("waiting") ? "saved" : (delivery ?? "");
-    const status = make("span", { role: "status", class: `state ${key === "refused" ? "failed" : key}`, part: "state", "data-delivery": key }, t[key] ?? "");
-    if (deliveryReason) status.title = deliveryReason;
-    if (key === "refused") status.textContent = `${t.refused}: ${error?.message}`;
-    return status;
+    set(this.#status, { class: `state ${key === "refused" ? "failed" : key}`, part: "state", "data-delivery": key, title: deliveryReason ?? "" });
+    const text = key === "refused" ? `${t.refused}: ${error?.message}` : (t[key] ?? "");
+    if (this.#status.textContent !== text) this.#status.textContent = text;
+    this.#more.replaceChildren(...(key === "failed" ? [this.#again()] : []), ...(value !== undefined && comment !== "" ? [this.#comment()] : []));
+  }
+
+  #again() {
+    const again = make("button", { type: "button", class: "plain", "data-key": "again" }, this.#words.again);
+    again.addEventListener("click", () => void this.#ballot.redeliver().catch(() => {}));
+    return again;
+  }
+
+  /** What was said, as the way back to it. */
+  #comment() {
+    const { value, reasons, comment } = this.state;
+    const edit = make("button", { type: "button", class: "said", part: "comment", "aria-label": `${this.#words.edit}: ${comment}`, "data-key": "said" }, comment);
+    edit.addEventListener("click", () => {
+      this.#open = value;
+      this.#draft = { reasons, comment };
+      this.#draw();
+    });
+    return edit;
   }
 
   #panel() {
@@ -246,9 +273,13 @@ export class ThumbprintFeedback extends HTMLElement {
 
 function make(tag, attributes, text = "") {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  set(element, attributes);
   element.append(text);
   return element;
+}
+
+function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
 }
 
 function picture() {

@@ -59,7 +59,7 @@ export interface Invocation {
 }
 
 export declare class Thumbprint {
-  constructor(options?: { base?: string; headers?: Record<string, string>; storage?: Pick<Storage, "getItem" | "setItem" | "removeItem"> });
+  constructor(options?: { base?: string; headers?: Record<string, string>; storage?: Pick<Storage, "length" | "key" | "getItem" | "setItem" | "removeItem"> });
   ask(agent: string, body: Invocation, options?: { signal?: AbortSignal }): AsyncGenerator<StreamEvent, void>;
   ballot(target: Target): Ballot;
 }

@@ -85,7 +85,10 @@ export class Thumbprint {
     this.base = base;
     this.storage = storage;
     this.#headers = headers;
-    for (const kept of Object.values(this.unsent())) this.ballot(kept.target);
+    for (const name of Array.from({ length: storage.length }, (_, at) => storage.key(at))) {
+      const target = name?.startsWith(unsent) ? object(storage.getItem(name) ?? "")?.target : undefined;
+      if (target) this.ballot(target);
+    }
   }
 
   /** Asks an agent. Yields {id, data} events; the first one's data.client_request_id names the answer. */
@@ -122,34 +125,30 @@ export class Thumbprint {
     throw new Problem({ ...problem, status: response.status }, seconds > 0 ? seconds * 1000 : undefined);
   }
 
-  /** What is kept for later, read again each time: other tabs write there too. */
-  unsent() {
-    return object(this.storage.getItem(storageName) ?? "") ?? {};
+  /** The act that is kept for later, read again each time: other tabs write there too. */
+  kept(target) {
+    return object(this.storage.getItem(unsent + nameOf(target)) ?? "");
   }
 
   /** Keeps an act; false where the browser does not. */
   keep(target, act) {
-    return this.#store({ ...this.unsent(), [nameOf(target)]: { target, ...act } });
+    try {
+      this.storage.setItem(unsent + nameOf(target), JSON.stringify({ target, ...act }));
+      return true;
+    } catch {
+      this.storage.removeItem(unsent + nameOf(target)); // full: no older act may come in its place
+      return false; // a reload forgets what could not be sent
+    }
   }
 
   /** Forgets what was kept under a key, unless a newer act was kept since. */
   forget(target, key) {
-    const { [nameOf(target)]: kept, ...others } = this.unsent();
-    if (kept?.key === key) this.#store(others);
-  }
-
-  #store(all) {
-    try {
-      if (Object.keys(all).length > 0) this.storage.setItem(storageName, JSON.stringify(all));
-      else this.storage.removeItem(storageName);
-      return true;
-    } catch {
-      return false; // full or blocked: then a reload forgets what could not be sent
-    }
+    if (this.kept(target)?.key === key) this.storage.removeItem(unsent + nameOf(target));
   }
 }
 
-const storageName = "thumbprint.client.unsent";
+/** Each act has a place of its own, so that two tabs never write over each other's. */
+const unsent = "thumbprint.client.unsent.";
 const nothing = Object.freeze({ value: undefined, reasons: [], comment: "" });
 const longestPause = 30_000;
 const looks = [1000, 2000, 4000, 8000, 15_000, 30_000, 60_000, 120_000];
@@ -175,7 +174,7 @@ export class Ballot extends EventTarget {
     this.#client = client;
     this.target = target;
     this.state = { ...nothing, sync: "idle", delivery: undefined, deliveryReason: undefined, feedbackId: undefined, error: undefined };
-    const kept = client.unsent()[nameOf(target)];
+    const kept = client.kept(target);
     if (kept) {
       this.#sent = kept.sent;
       this.#begin(kept.vote, kept.key, kept.feedbackId);
@@ -234,7 +233,7 @@ export class Ballot extends EventTarget {
     if (this.#busy) return;
     this.#busy = true;
     for (let pause = 1000; this.state.sync === "sending" || this.state.sync === "waiting"; ) {
-      const kept = this.#client.unsent()[nameOf(this.target)];
+      const kept = this.#client.kept(this.target);
       if (kept && kept.key !== this.#key) this.#take(kept); // another tab's, which is newer
       if (!kept && this.#remembered) return this.#overtaken();
       const act = this.#act;
@@ -340,10 +339,18 @@ function sleep(ms) {
 
 function memoryOrLocal() {
   try {
-    globalThis.localStorage.getItem(storageName);
+    globalThis.localStorage.getItem(unsent);
     return globalThis.localStorage;
   } catch {
     const kept = new Map();
-    return { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value), removeItem: (name) => void kept.delete(name) };
+    return {
+      get length() {
+        return kept.size;
+      },
+      key: (at) => [...kept.keys()][at] ?? null,
+      getItem: (name) => kept.get(name) ?? null,
+      setItem: (name, value) => void kept.set(name, value),
+      removeItem: (name) => void kept.delete(name),
+    };
   }
 }

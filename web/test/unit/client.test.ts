@@ -56,11 +56,55 @@ describe("the client's reader", () => {
   });
 });
 
+/** What a tab sees of what is stored: another tab's writing may come late. */
+function storageOf(kept: Map<string, string>, seen: ReadonlyMap<string, string> = kept) {
+  return {
+    get length() {
+      return seen.size;
+    },
+    key: (at: number) => [...seen.keys()][at] ?? null,
+    getItem: (name: string) => seen.get(name) ?? null,
+    setItem: (name: string, value: string) => void kept.set(name, value),
+    removeItem: (name: string) => void kept.delete(name),
+  };
+}
+
 describe("the client's ratings in two tabs", () => {
+  it("are all kept, also when both tabs write before either sees the other's", async () => {
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("offline")));
+    const kept = new Map<string, string>();
+    const [first, second] = ["req-0123456789abcdef", "req-fedcba9876543210"];
+    for (const clientRequestId of [first, second]) new Thumbprint({ storage: storageOf(kept, new Map()) }).ballot({ clientRequestId, name: "user_feedback" }).vote(true);
+    const later = new Thumbprint({ storage: storageOf(kept) });
+    expect([first, second].map((clientRequestId) => later.ballot({ clientRequestId, name: "user_feedback" }).state.value)).toEqual([true, true]);
+    vi.unstubAllGlobals();
+  });
+
+  it("are the last press, also where the browser has no room to keep it", async () => {
+    vi.useFakeTimers();
+    const sent: unknown[] = [];
+    vi.stubGlobal("fetch", (_path: string, { body }: { body?: string }) => {
+      if (sent.push((JSON.parse(body ?? "{}") as { assessment_value: unknown }).assessment_value) === 1) return Promise.reject(new TypeError("offline"));
+      return Promise.resolve(Response.json({ status: "success", feedback_id: "f-1" }));
+    });
+    const kept = new Map<string, string>();
+    const storage = storageOf(kept);
+    const ballot = new Thumbprint({ storage }).ballot({ clientRequestId: "req-0123456789abcdef", name: "user_feedback" });
+    ballot.vote(true);
+    storage.setItem = () => {
+      throw new DOMException("full", "QuotaExceededError");
+    };
+    ballot.vote(false);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([ballot.state.value, sent.at(-1)]).toEqual([false, false]);
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
   it("never write an older press over a newer one that another tab has sent", async () => {
     vi.useFakeTimers();
     const kept = new Map<string, string>();
-    const storage = { getItem: (name: string) => kept.get(name) ?? null, setItem: (name: string, value: string) => void kept.set(name, value), removeItem: (name: string) => void kept.delete(name) };
+    const storage = storageOf(kept);
     let away = true;
     const written: unknown[] = [];
     vi.stubGlobal("fetch", (path: string, { method, body }: { method: string; body?: string }) => {
