@@ -20,18 +20,19 @@ export function TraceFilters({ search, onChange }: Props) {
   const set = (name: FilterName) => (value: string) => onChange(withFilter(search, name, value));
   return (
     <search className="mt-2 grid grid-cols-2 items-end gap-2 sm:flex sm:flex-wrap">
-      <div className="col-span-2 flex min-h-9 min-w-52 flex-1 items-center gap-2 rounded-m border border-line bg-raised px-3 text-quiet focus-within:outline-2 focus-within:outline-accent pointer-coarse:min-h-11">
+      <div className="col-span-2 flex min-h-9 min-w-52 flex-1 items-center gap-2 rounded-m border border-edge bg-raised px-3 text-quiet focus-within:outline-2 focus-within:outline-accent pointer-coarse:min-h-11">
         <Search size={16} aria-hidden />
         <Text name={t.searchTraces} hideName value={filters.q} onChange={set("q")} />
       </div>
       <Choice name={t.state} value={filters.state} onChange={set("state")} options={{ OK: t.stateNames.OK, ERROR: t.stateNames.ERROR, IN_PROGRESS: t.stateNames.IN_PROGRESS }} />
-      <Choice name={t.feedbackHeading} value={filters.feedback} onChange={set("feedback")} options={{ up: t.goodResponse, down: t.badResponse, any: t.anyFeedback, none: t.withoutFeedback }} />
+      <Choice name={t.ratings} value={filters.feedback} onChange={set("feedback")} options={{ up: t.goodResponse, down: t.badResponse, any: t.rated, none: t.notRated }} />
       <Choice name={t.time} value={filters.last} onChange={set("last")} options={Object.fromEntries(Object.keys(spans).map((span) => [span, t.lastNames[span as keyof typeof spans]]))} />
       {(experiments.data?.length ?? 0) > 1 && (
         <Choice name={t.experiment} value={filters.experiment_id} onChange={set("experiment_id")} options={Object.fromEntries(experiments.data?.map(({ experiment_id, name }) => [experiment_id, name]) ?? [])} />
       )}
       <Button aria-label={t.moreFilters} aria-expanded={more} aria-controls="more-filters" onClick={() => setMore(!more)}>
         <SlidersHorizontal size={15} aria-hidden />
+        <span className="sm:hidden">{t.moreFilters}</span>
       </Button>
       {isNarrowed(search) && (
         <Button look="ghost" onClick={() => onChange("")}>
@@ -43,7 +44,7 @@ export function TraceFilters({ search, onChange }: Props) {
           rareFilters.map((name) => (
             <label key={name} className="flex flex-col gap-1 text-xs text-quiet">
               {t.filterNames[name]}
-              <span className="flex min-h-9 items-center rounded-m border border-line bg-raised px-3 focus-within:outline-2 focus-within:outline-accent pointer-coarse:min-h-11">
+              <span className="flex min-h-9 items-center rounded-m border border-edge bg-raised px-3 focus-within:outline-2 focus-within:outline-accent pointer-coarse:min-h-11">
                 <Text name={t.filterNames[name] ?? name} value={filters[name]} onChange={set(name)} numeric={name === "slower_than_ms"} />
               </span>
             </label>
@@ -104,7 +105,7 @@ function Choice({ name, value = "", onChange, options }: ChoiceProps) {
       aria-label={name}
       value={value}
       onChange={(event) => onChange(event.target.value)}
-      className={`min-h-9 truncate sm:max-w-48 rounded-m border border-line bg-raised px-2.5 text-sm hover:bg-hover pointer-coarse:min-h-11 pointer-coarse:text-base ${value ? "font-medium text-accent" : ""}`}
+      className={`min-h-9 truncate sm:max-w-48 rounded-m border border-edge bg-raised px-2.5 text-sm hover:bg-hover pointer-coarse:min-h-11 pointer-coarse:text-base ${value ? "font-medium text-accent" : ""}`}
     >
       <option value="">{t.anyOf(name)}</option>
       {Object.entries(options).map(([key, words]) => (
