@@ -36,7 +36,7 @@ test('chat, rate, reload, restart, open the trace', async (t) => {
   await chat.page.getByRole('heading', { name: 'Trace' }).first().waitFor();
   await chat.page.getByRole('region', { name: 'Request' }).getByText(question).first().waitFor();
   assert.ok((await chat.page.getByRole('tree', { name: 'Spans' }).getByRole('treeitem').count()) > 0);
-  await chat.page.getByRole('region', { name: 'Feedback' }).getByText('user_feedback').first().waitFor();
+  await chat.page.getByRole('region', { name: 'Ratings' }).getByText('user_feedback').first().waitFor();
   await screenshot(chat.page, 'trace');
   assert.deepEqual(chat.errors, []);
 });

@@ -186,7 +186,7 @@ test('a thumb pressed on the page lands on the trace of its own answer', async (
     const dialog = chat.page.getByRole('dialog', { name: 'What went wrong?' });
     await dialog.getByRole('button', { name: 'Inaccurate' }).click();
     await dialog.getByRole('textbox', { name: 'Comment' }).fill('Wrong city.');
-    await dialog.getByRole('button', { name: 'Send feedback' }).click();
+    await dialog.getByRole('button', { name: 'Send', exact: true }).click();
     await delivery(answer, 'delivered');
     const [trace] = await tracesWithId(await experiment(), await answer.getAttribute('data-trace-id'));
     const [assessment] = await eventually('the comment in MLflow', async () => {

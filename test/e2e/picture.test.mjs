@@ -12,7 +12,7 @@ test('the picture in the README', async (t) => {
   const dialog = chat.page.getByRole('dialog', { name: 'What went wrong?' });
   await dialog.getByRole('button').nth(1).click();
   await dialog.getByRole('textbox', { name: 'Comment' }).fill('The second source is about something else.');
-  await dialog.getByRole('button', { name: 'Send feedback' }).click();
+  await dialog.getByRole('button', { name: 'Send', exact: true }).click();
   await dialog.waitFor({ state: 'detached' });
   await delivery(answer, 'delivered');
   await chat.page.mouse.click(5, 400); // the focus ring is for people with a keyboard

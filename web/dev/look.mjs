@@ -55,7 +55,7 @@ const states = {
   rated: ["/c/conv-4", async (page) => {
     await page.getByRole("button", { name: "Bad response" }).click();
     await page.getByRole("textbox", { name: "Comment" }).fill("Wrong city, and a little late");
-    await page.getByRole("button", { name: "Send feedback" }).click();
+    await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.getByText("On the trace").waitFor();
   }],
   refused: ["/c/conv-5", async (page) => {
@@ -191,7 +191,7 @@ for (const [size, viewport] of Object.entries(sizes)) {
       page.on("console", (message) => message.type() === "error" && !/status of 404/.test(message.text()) && console.log(`${label}: ${message.text()}`));
       try {
         await page.goto(mock.url + path);
-        await page.getByRole("button", { name: /^Agent:|Backwards/ }).or(page.getByRole("tree")).first().waitFor();
+        await page.getByRole("button", { name: /^Agent:|Backwards/ }).or(page.locator("[data-trace], [role=tree]")).first().waitFor();
         await act?.(page, size);
         await page.screenshot({ path: `${folder}/${label}.png` });
         await page.addScriptTag({ path: axe });

@@ -83,12 +83,15 @@ function tracesOf({ state, req }) {
       execution_duration_ms: 800 + at * 130,
       request_preview: state.conversations.get(conversation)?.title,
       response_preview: typeof content === "string" ? content.slice(0, 200) : "",
-      agent: "support",
+      agent: at === 3 ? "detailed" : "support",
       version: "2026-11-20",
       session: conversation,
       user: "local",
       total_tokens: 40 + at,
-      feedback: at % 2 ? [{ assessment_id: `a-${at}`, name: "user_feedback", value: at % 4 === 1, source_type: "HUMAN" }] : [],
+      feedback: [
+        ...(at % 2 ? [{ assessment_id: `a-${at}`, name: "user_feedback", value: at % 4 === 1, source_type: "HUMAN" }] : []),
+        ...(at === 3 ? [{ assessment_id: "b-1", name: "tone", value: "cold", source_type: "HUMAN" }, { assessment_id: "b-2", name: "grounded", value: false, source_type: "LLM_JUDGE" }] : []),
+      ],
     }))
     .filter((row) => !wanted || row.state === wanted);
 }

@@ -177,8 +177,66 @@ describe("the focus", () => {
       for (const name of ["Good response", "Bad response", "Regenerate", "Message"]) expect([...visited].some((one) => one.includes(name)), name).toBe(true);
     }));
 
+  it("goes by the first link to the latest answer, and to the content where there is none", () =>
+    withPage({ path: "/c/conv-1" }, async ({ page, mock }) => {
+      await page.getByText("What to do next").waitFor();
+      const latest = page.getByRole("article", { name: "Answer" }).last();
+      await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+      await page.getByRole("link", { name: "Skip to the latest answer" }).press("Enter");
+      await until(() => latest.evaluate((answer) => answer === document.activeElement), true);
+      await page.keyboard.press("Tab");
+      expect(await latest.evaluate((answer) => answer.contains(document.activeElement))).toBe(true);
+      await page.goto(`${mock.url}/traces`);
+      await page.locator("[data-trace]").first().waitFor();
+      await page.getByRole("link", { name: "Skip to content" }).press("Enter");
+      await until(() => page.evaluate(() => document.activeElement?.id), "conversation");
+    }));
+
+  it.each([
+    ["the agents", "/", /^Agent:/, "menu"],
+    ["the settings", "/", "Settings", "menu"],
+    ["what can be done with a conversation in the list", "/", "Options for First try", "menu"],
+    ["what can be done with the conversation", "/c/conv-2", "Options for this conversation", "menu"],
+  ] as const)("goes into %s and comes back on Esc", (_name, path, opener, role) =>
+    withPage({ path }, async ({ page }) => {
+      const trigger = page.getByRole("button", { name: opener });
+      await trigger.press("Enter");
+      const opened = page.getByRole(role);
+      await until(() => opened.evaluate((element) => element.contains(document.activeElement)), true);
+      await page.keyboard.press("Escape");
+      await opened.waitFor({ state: "detached" });
+      await until(() => trigger.evaluate((element) => element === document.activeElement), true);
+    }));
+
+  it("comes back from the drawer, from further questions and from a comment's form", () =>
+    withPage({ viewport: { width: 390, height: 844 } }, async ({ page }) => {
+      const back = (name: string | RegExp) => until(() => page.getByRole("button", { name, exact: true }).last().evaluate((element) => element === document.activeElement), true);
+      const opened = page.getByRole("dialog");
+      await page.getByRole("button", { name: "Open sidebar" }).press("Enter");
+      await opened.waitFor();
+      await page.keyboard.press("Escape");
+      await back("Open sidebar");
+      await page.getByRole("button", { name: /^Agent:/ }).press("Enter");
+      await page.getByRole("menuitemradio", { name: "Asks for more" }).press("Enter");
+      await ask(page, "Hello");
+      await settled(page);
+      await page.getByRole("button", { name: "Rate in detail" }).press("Enter");
+      await until(() => opened.evaluate((element) => element.contains(document.activeElement)), true);
+      await page.keyboard.press("Escape");
+      await back("Rate in detail");
+      await page.getByRole("button", { name: "Bad response" }).press("Enter");
+      await page.getByRole("textbox", { name: "Comment" }).fill("No");
+      await page.keyboard.press("Control+Enter");
+      await back("Bad response");
+      await page.getByRole("button", { name: /Edit your comment/ }).press("Enter");
+      await until(() => opened.evaluate((element) => element.contains(document.activeElement)), true);
+      await page.keyboard.press("Escape");
+      await back("Bad response");
+    }));
+
   it.each([
     ["the help sheet", "Settings", "Keyboard shortcuts"],
+    ["renaming", "Options for this conversation", "Rename"],
     ["the shared links", "Settings", "Shared links"],
     ["sharing", "Options for this conversation", "Share"],
   ])("goes into %s, stays there, and comes back", (_name, opener, item) =>

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { answers, ask, settled, until, useBrowser, withPage } from "./page";
+import { answers, ask, listen, settled, until, useBrowser, withPage } from "./page";
 
 useBrowser();
 
@@ -392,7 +392,9 @@ describe("the frame", () => {
     withPage({ path: "/c/conv-1", permissions: ["clipboard-read", "clipboard-write"] }, async ({ page }) => {
       await page.getByText("What to do next").waitFor();
       const copied = () => page.evaluate(() => navigator.clipboard.readText());
+      const said = await listen(page);
       await page.keyboard.press("Control+Shift+C");
+      await until(async () => (await said()).at(-1), "Copied");
       await until(async () => (await copied()).startsWith("Here is **what a month of ratings** looks like"), true);
       await page.keyboard.press("Control+Shift+Semicolon");
       await until(async () => (await copied()).startsWith("import mlflow\n\ntraces = "), true);
@@ -429,7 +431,7 @@ describe("the frame", () => {
   ])("fits in German on %s, thumbs and form included", (_name, viewport) =>
     withPage({ path: "/c/conv-1", viewport, locale: "de-DE" }, async ({ page }) => {
       await page.getByRole("button", { name: "Schlechte Antwort" }).click();
-      const send = page.getByRole("dialog").getByRole("button", { name: "Bewertung senden" });
+      const send = page.getByRole("dialog").getByRole("button", { name: "Senden", exact: true });
       await send.scrollIntoViewIfNeeded();
       const box = await send.boundingBox();
       expect(box && box.x >= 0 && box.x + box.width <= viewport.width && box.y + box.height <= viewport.height).toBe(true);

@@ -44,6 +44,26 @@ describe("thumbs", () => {
       await until(() => page.getByRole("button", up).getAttribute("aria-pressed"), "false");
     }));
 
+  it.each([
+    ["on a phone", { width: 390, height: 844 }, "en-US"],
+    ["on a small phone, in German", { width: 320, height: 640 }, "de-DE"],
+    ["on a desktop", { width: 1280, height: 800 }, "en-US"],
+  ])("move nothing %s: neither a button nor what is below", (_name, viewport, locale) =>
+    withPage({ ...at, viewport, locale, hasTouch: viewport.width < 500, isMobile: viewport.width < 500 }, async ({ page, mock }) => {
+      const row = page.locator("article[data-status] a[aria-label], article[data-status] button[aria-label], article[data-status]");
+      await row.nth(4).waitFor();
+      const places = async () => (await row.evaluateAll((all) => all.map((one) => JSON.stringify(one.getBoundingClientRect())))).slice(0, 5);
+      const before = await places();
+      mock.faults.waiting = "failed";
+      await page.locator("article button[aria-pressed]").last().click();
+      await page.getByRole("textbox").last().fill("A comment that is much longer than there is room for it");
+      await page.keyboard.press("Control+Enter");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
+      await page.locator('[data-delivery="failed"]').waitFor();
+      expect(await places()).toEqual(before);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(viewport.width);
+    }));
+
   it("end as the last press says, however fast they come and slow the server is", () =>
     withPage(at, async ({ page, mock }) => {
       mock.faults.rateDelay = 150;
@@ -74,6 +94,9 @@ describe("thumbs", () => {
       await page.route("**/api/log_assessment", (route) => route.fulfill({ status: 413, headers: { "X-Request-Id": "gw-4711" }, json: { status: 413, detail: "Too long." } }));
       await page.getByRole("button", up).click();
       await page.getByRole("region", { name: "Notifications" }).getByRole("alert").getByText("Request id: gw-4711").waitFor();
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await page.getByRole("button", { name: "Copy request id" }).click();
+      await until(() => page.evaluate(() => navigator.clipboard.readText()), "gw-4711");
     }));
 
   it("go back and tell why when they are refused; what was typed stays", () =>
@@ -156,6 +179,73 @@ describe("thumbs", () => {
       await page.keyboard.press("Escape");
       await until(() => page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "Bad response");
       expect(await page.getByRole("button", down).getAttribute("aria-pressed")).toBe("true");
+    }));
+
+  it("keep what was typed when the form is left, and lead back to it; a mouse leaves the focus where it is", () =>
+    withPage(at, async ({ page, mock }) => {
+      const thumb = page.getByRole("button", down);
+      await thumb.click();
+      const dialog = page.getByRole("dialog", { name: "What went wrong?" });
+      await dialog.waitFor();
+      expect(await thumb.evaluate((button) => button === document.activeElement)).toBe(true);
+      await dialog.getByRole("button", { name: "Incomplete" }).click();
+      await dialog.getByRole("textbox", { name: "Comment" }).fill("Half an answer");
+      await page.getByRole("article", { name: "Your message" }).click();
+      await dialog.waitFor({ state: "detached" });
+      expect(await thumb.getAttribute("aria-pressed")).toBe("true");
+      await page.getByRole("button", { name: "Edit your comment: Draft: “Half an answer”" }).click();
+      expect(await dialog.getByRole("button", { name: "Incomplete" }).getAttribute("aria-pressed")).toBe("true");
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: /Draft/ }).press("Enter");
+      await page.getByRole("textbox", { name: "Comment" }).focus();
+      await page.keyboard.press("End");
+      await page.keyboard.press("Enter");
+      await page.keyboard.type("x".repeat(600));
+      await dialog.getByText("615 of 1000 characters").waitFor();
+      await page.keyboard.press("Meta+Enter");
+      await dialog.waitFor({ state: "detached" });
+      expect(mock.seen.rate.at(-1)).toMatchObject({ assessment_value: false, reasons: ["incomplete"], rationale: `Half an answer\n${"x".repeat(600)}` });
+      expect(await page.getByRole("button", { name: /Draft/ }).count()).toBe(0);
+    }));
+
+  it("clear the reasons and the comment with the vote they belong to", () =>
+    withPage(at, async ({ page, mock }) => {
+      const say = async (thumb: { name: string }, reason: string) => {
+        await page.getByRole("button", thumb).click();
+        await page.getByRole("dialog").getByRole("button", { name: reason }).click();
+        await page.getByRole("textbox", { name: "Comment" }).fill("Because");
+        await page.getByRole("button", { name: "Send", exact: true }).click();
+        await page.getByRole("button", { name: "Edit your comment: “Because”" }).waitFor();
+      };
+      const empty = async (dialog: string) => {
+        const form = page.getByRole("dialog", { name: dialog });
+        expect(await form.getByRole("textbox", { name: "Comment" }).inputValue()).toBe("");
+        expect(await form.locator("[aria-pressed=true]").count()).toBe(0);
+        expect(await page.getByRole("button", { name: /Edit your comment/ }).count()).toBe(0);
+      };
+      await say(down, "Incomplete");
+      await page.getByRole("button", up).click();
+      await empty("What was good?");
+      await until(() => mock.seen.rate.at(-1)?.assessment_value, true);
+      expect(mock.seen.rate.at(-1)).toMatchObject({ reasons: [], rationale: "" });
+      await page.getByRole("button", up).click();
+      await say(down, "Incomplete");
+      await page.getByRole("button", down).click();
+      await until(() => mock.seen.withdraw.length, 2);
+      await page.getByRole("button", down).click();
+      await empty("What went wrong?");
+      await until(() => mock.seen.rate.at(-1), expect.objectContaining({ assessment_value: false, reasons: [], rationale: "" }));
+    }));
+
+  it("say in the form whether the vote is saved, or kept for later", () =>
+    withPage(at, async ({ page }) => {
+      await page.getByText("An answer about").waitFor();
+      await page.context().setOffline(true);
+      await page.getByRole("button", up).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText("kept in this browser").waitFor();
+      await page.context().setOffline(false);
+      await dialog.getByText("Your rating is saved.").waitFor();
     }));
 
   it("are not there for an imported answer, which says why", () =>

@@ -29,7 +29,7 @@ describe("the trace page", () => {
       const entry = { id: "fb-1", target, kind: "feedback", name: "tone", value: "cold", reasons: ["no_greeting"], rationale: "", source_id: "ada", withdrawn: false, version: 1, delivery: "delivered", created_at: "2026-11-20T10:00:00Z", updated_at: "2026-11-20T10:00:00Z" };
       mock.state.feedback.set(entry.id, entry as never);
       await page.goto(mock.url + at);
-      const feedback = page.getByRole("region", { name: "Feedback", exact: true });
+      const feedback = page.getByRole("region", { name: "Ratings", exact: true });
       for (const text of ["Tone of voice", "Cold as ice", "It did not greet me", "By ada"]) await feedback.getByText(text).waitFor();
       const heights = await Promise.all(["Request", "Answer"].map((name) => page.getByRole("region", { name, exact: true }).evaluate((card) => (card.lastElementChild?.getBoundingClientRect().bottom ?? 0) + 16 + 1 - card.getBoundingClientRect().bottom)));
       for (const stretched of heights) expect(Math.abs(stretched)).toBeLessThan(1);
@@ -39,13 +39,13 @@ describe("the trace page", () => {
     withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
       await page.getByRole("button", { name: "Bad response" }).click();
       await page.getByRole("button", { name: "Incomplete" }).click();
-      await page.getByRole("button", { name: "Send feedback" }).click();
+      await page.getByRole("button", { name: "Send", exact: true }).click();
       await page.getByText("On the trace").waitFor();
       mock.faults.traceReadyAfter = 2;
       await page.getByRole("link", { name: "Open trace" }).click();
       await page.getByText("Waiting for the trace…").waitFor();
       await page.getByRole("region", { name: "Request", exact: true }).getByText("How do I return an order?").waitFor();
-      const feedback = page.getByRole("region", { name: "Feedback", exact: true });
+      const feedback = page.getByRole("region", { name: "Ratings", exact: true });
       for (const text of ["user_feedback", "No", "Person", "Incomplete", "By somebody without a name"]) await feedback.getByText(text).first().waitFor();
       expect(await page.getByRole("link", { name: "Open in MLflow" }).getAttribute("rel")).toContain("noopener");
       await page.getByRole("link", { name: "Back to the chat" }).click();

@@ -4,6 +4,13 @@ import { until, useBrowser, withPage } from "./page";
 useBrowser();
 
 describe("the list of traces", () => {
+  it("says what was answered in the deployer's words", () =>
+    withPage({ path: "/traces" }, async ({ page }) => {
+      const rated = page.locator("[data-trace]").filter({ hasText: "Weather in Paris" });
+      for (const text of ["Tone of voice", "Cold", "grounded", "No", "Judge"]) await rated.getByText(text, { exact: true }).waitFor();
+      expect(await rated.getByLabel("Bad response").count()).toBe(1);
+    }));
+
   it("says what a filter found, in a region that was there before", () =>
     withPage({ path: "/traces" }, async ({ page }) => {
       await page.locator("[data-trace]").first().waitFor();

@@ -91,6 +91,8 @@ function Rename({ title, onDone }: { title: string; onDone: (changed: string) =>
         if (event.nativeEvent.isComposing) return;
         if (event.key === "Enter") event.currentTarget.blur();
         if (event.key === "Escape") {
+          // Not the drawer's too.
+          event.preventDefault();
           event.stopPropagation();
           onDone(title);
         }

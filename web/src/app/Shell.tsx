@@ -5,12 +5,11 @@ import { api } from "../api/client";
 import type { Agent } from "../api/types";
 import { ChatPage } from "../chat/ChatPage";
 import type { Chat, Session } from "../chat/session";
-import { branch } from "../chat/tree";
 import { ratingWanted } from "../feedback/ConversationRating";
 import { useT } from "../i18n";
-import { copyText } from "../markdown/Markdown";
 import { plainLine } from "../markdown/plain";
 import { IconButton } from "../ui/controls";
+import { copyNewest } from "../ui/copy";
 import { Menu, MenuChoice, MenuItem } from "../ui/menu";
 import { Modal } from "../ui/Modal";
 import { useApp } from "./context";
@@ -54,15 +53,18 @@ export function Shell() {
   const conversation = place.page === "chat" ? place.conversation : undefined;
   const session = place.page === "chat" ? sessions.get(conversation) : undefined;
   const actions = {
-    stop: () => void session?.stop().catch(() => {}),
+    stop: () => {
+      if (session?.chat.get().running === undefined) return false;
+      void session.stop().catch(() => {});
+    },
     search: () => {
       if (!isWide) setDrawer(true);
       focusSoon("search");
     },
     newChat,
     focus: () => focusSoon("message"),
-    copyAnswer: () => session && copyLastAnswer(session),
-    copyCode: copyLastCode,
+    copyAnswer: () => copyNewest("answer"),
+    copyCode: () => copyNewest("code"),
     help: () => setHelp(true),
   };
   // A shared conversation is there to be read, by whoever has the link.
@@ -86,9 +88,10 @@ export function Shell() {
     <div className="flex h-full">
       <a
         href="#conversation"
+        onClick={toLatest}
         className="absolute start-2 top-2 z-50 -translate-y-20 rounded-m bg-accent px-3 py-2 text-sm text-on-accent focus:translate-y-0"
       >
-        {t.skipToConversation}
+        {conversation ? t.skipToLatest : t.skipToContent}
       </a>
       {isWide && <aside className="w-68 shrink-0 border-e border-line">{sidebar}</aside>}
       {!isWide && drawer && (
@@ -230,21 +233,18 @@ function AgentPicker({ agents, agent, onPick }: { agents: Agent[]; agent: Agent;
   );
 }
 
+/** Leads to what was said last; where nothing was, the link leads to the content. */
+function toLatest(event: React.MouseEvent) {
+  const latest = [...document.querySelectorAll<HTMLElement>("main article")].at(-1);
+  if (!latest) return;
+  event.preventDefault();
+  latest.tabIndex = -1;
+  latest.focus();
+}
+
 /** Focuses an element now, so that what is typed next goes there, or once it is drawn. */
 function focusSoon(id: string): void {
   const focus = () => document.getElementById(id)?.focus();
   focus();
   requestAnimationFrame(() => requestAnimationFrame(focus));
-}
-
-/** The last code block that is shown in an answer. */
-function copyLastCode(): void {
-  const text = [...document.querySelectorAll("article figure code")].at(-1)?.textContent;
-  if (text) void copyText(text);
-}
-
-function copyLastAnswer(session: Session): void {
-  const { messages, choices } = session.chat.get();
-  const answer = branch(messages, choices).findLast(({ message }) => message.role === "assistant")?.message;
-  if (typeof answer?.content === "string") void copyText(answer.content);
 }

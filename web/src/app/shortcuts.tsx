@@ -24,8 +24,8 @@ const list: [keyof Messages["shortcutNames"], string[]][] = [
 
 export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "help";
 
-/** Does `actions` on their keys, where there is something to act on and while the person has shortcuts switched on. */
-export function useShortcuts(actions: Record<Shortcut, () => void>, here: boolean) {
+/** Does `actions` on their keys, where there is something to act on and while the person has shortcuts switched on. False is: nothing to do. */
+export function useShortcuts(actions: Record<Shortcut, () => boolean | void>, here: boolean) {
   const { preferences } = useApp();
   const on = useObservable(preferences.shortcuts) && here;
   const latest = useRef(actions);
@@ -37,14 +37,18 @@ export function useShortcuts(actions: Record<Shortcut, () => void>, here: boolea
     const listen = (event: KeyboardEvent) => {
       const shortcut = shortcutOf(event);
       if (!shortcut) return;
-      // Esc also closes menus and dialogs and ends a composition; those come first.
-      if (shortcut === "stop" && (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open], [data-radix-popper-content-wrapper]"))) return;
-      event.preventDefault();
-      latest.current[shortcut]();
+      if (shortcut === "stop" && meansSomethingElse(event)) return;
+      if (latest.current[shortcut]() !== false) event.preventDefault();
     };
-    addEventListener("keydown", listen);
-    return () => removeEventListener("keydown", listen);
+    // Before others: a tooltip would take Esc for itself.
+    addEventListener("keydown", listen, { capture: true });
+    return () => removeEventListener("keydown", listen, { capture: true });
   }, [on]);
+}
+
+/** Esc also closes menus, forms and dialogs, leaves fields, and ends a composition; those come first. */
+function meansSomethingElse({ target, isComposing }: KeyboardEvent): boolean {
+  return isComposing || document.querySelector("dialog[open], [role=dialog], [role=menu]") !== null || (target instanceof Element && target.matches("input, textarea:not(#message)"));
 }
 
 function shortcutOf(event: KeyboardEvent): Shortcut | undefined {

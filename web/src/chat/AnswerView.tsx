@@ -5,7 +5,7 @@ import { linkTo } from "../app/router";
 import { Details } from "../feedback/Details";
 import { Thumbs } from "../feedback/Thumbs";
 import { duration, useI18n, useT } from "../i18n";
-import { CopyButton } from "../markdown/Markdown";
+import { CopyButton } from "../ui/copy";
 import { errorsIn, textOf } from "../stream/answer";
 import { Button, IconButton, Tip } from "../ui/controls";
 import { sameProps } from "../ui/sameProps";
@@ -130,17 +130,40 @@ function Actions({ message, siblings, dimensions, last, busy, conversation, agai
       className={`mt-1.5 -ms-2 flex min-h-8 flex-wrap items-center gap-x-0.5 transition-opacity ${last ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 has-aria-pressed:opacity-100"}`}
     >
       <Siblings id={message.id} siblings={siblings} onChoose={onChoose} />
-      {text !== "" && <CopyButton text={text} />}
+      {text !== "" && <CopyButton text={text} kind="answer" />}
       {message.rateable && message.traceId && thumbs ? (
         <Thumbs traceId={message.traceId} agentId={message.agent_id} dimension={thumbs} details={details} feedback={message.feedback}>
-          {more}
+          {(state, comment) => (
+            <>
+              {more}
+              <Beside>
+                {state}
+                {comment}
+                <Summary message={message} />
+              </Beside>
+            </>
+          )}
         </Thumbs>
       ) : (
-        more
+        <>
+          {more}
+          <Beside>
+            {!message.rateable && <NotRateable reason={message.not_rateable_reason} />}
+            <Summary message={message} />
+          </Beside>
+        </>
       )}
-      {!message.rateable && <NotRateable reason={message.not_rateable_reason} />}
-      <Summary message={message} />
     </div>
+  );
+}
+
+/**
+ * One line of words beside the buttons; on a narrow page below them, and there
+ * also while it is empty: what a vote makes appear must not move anything.
+ */
+function Beside({ children }: { children: React.ReactNode }) {
+  return (
+    <div className="flex min-h-8 min-w-0 flex-1 items-center ps-2 has-[details[open]]:basis-full has-[details[open]]:flex-wrap max-sm:-mt-1 max-sm:basis-full pointer-coarse:max-sm:min-h-11">{children}</div>
   );
 }
 
@@ -150,7 +173,7 @@ function NotRateable({ reason }: { reason: string | undefined }) {
   return (
     <Tip text={why}>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <span role="note" tabIndex={0} aria-label={`${t.notRateable}. ${why}`} className="ms-1 inline-flex min-h-6 items-center gap-1 rounded-s text-xs text-quiet">
+      <span role="note" tabIndex={0} aria-label={`${t.notRateable}. ${why}`} className="inline-flex min-h-6 items-center gap-1 rounded-s text-xs text-quiet">
         <Info size={14} aria-hidden />
         {t.notRateable}
       </span>
@@ -208,10 +231,10 @@ function Summary({ message }: { message: ChatMessage }) {
     [t.traceId, summary.trace_id],
   ];
   return (
-    <details className="ms-auto text-xs text-quiet tabular-nums open:w-full">
+    <details className="ms-auto min-w-0 text-xs text-quiet tabular-nums open:w-full">
       <summary className="flex min-h-8 items-center justify-end rounded-s ps-3 hover:text-ink pointer-coarse:min-h-11">
-        {errors > 0 && <span className="text-danger">{t.errors(errors)}&nbsp;·&nbsp;</span>}
-        {facts.join(" · ")}
+        {errors > 0 && <span className="shrink-0 text-danger">{t.errors(errors)}&nbsp;·&nbsp;</span>}
+        <span className="truncate">{facts.join(" · ")}</span>
       </summary>
       <div className="rounded-m bg-sunken px-3 py-2">
         <Facts facts={more} />
@@ -237,7 +260,7 @@ function Facts({ facts }: { facts: Fact[] }) {
                 {value}
                 {copied.has(name) && (
                   <span className="ms-0.5 inline-block align-middle">
-                    <CopyButton text={String(value)} />
+                    <CopyButton text={String(value)} label={t.copyOf(name)} small />
                   </span>
                 )}
               </dd>

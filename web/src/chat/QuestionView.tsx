@@ -1,7 +1,7 @@
 import { Pencil } from "lucide-react";
 import { memo, useState } from "react";
 import { useT } from "../i18n";
-import { CopyButton } from "../markdown/Markdown";
+import { CopyButton } from "../ui/copy";
 import { Button, IconButton } from "../ui/controls";
 import { sameProps } from "../ui/sameProps";
 import { Siblings } from "./AnswerView";

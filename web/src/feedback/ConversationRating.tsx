@@ -89,11 +89,18 @@ export function ConversationRating({ conversation, agentId, dimensions, answers,
     </IconButton>
   );
   return (
-    <div ref={line} role="group" aria-label={t.rateConversation} className="flex flex-wrap items-center justify-center gap-x-1 text-xs text-quiet">
-      <span className="pe-1">{t.howWasConversation}</span>
+    <div ref={line} role="group" aria-label={t.rateConversation} className="group grid grid-cols-[auto_auto_auto_minmax(0,max-content)] items-center justify-center text-xs text-quiet">
+      <span className="col-start-1 row-start-1 pe-2 group-has-data-delivery:invisible">{t.howWasConversation}</span>
       {thumbs ? (
         <Thumbs label={t.rateConversation} traceId={conversation} agentId={agentId} dimension={thumbs} details={[]} feedback={mine.data}>
-          {dismiss}
+          {(state, comment) => (
+            <>
+              {dismiss}
+              {/* In the place of the question, which is answered then: so no button moves under the finger. */}
+              <span className="col-start-1 row-start-1 justify-self-end pe-2">{state}</span>
+              {comment}
+            </>
+          )}
         </Thumbs>
       ) : (
         <>

@@ -22,8 +22,8 @@ interface Props {
   /** What else the deployer asks. */
   details: Dimension[];
   feedback?: Feedback[];
-  /** Further buttons. They stand before what a vote makes appear and go, so that they keep their place. */
-  children?: ReactNode;
+  /** What stands after the thumbs, and where in it a vote's state and comment are: where they move no button when they appear. */
+  children: (state: ReactNode, comment: ReactNode) => ReactNode;
 }
 
 /** The two thumbs of one answer, and what follows a vote. */
@@ -100,19 +100,32 @@ export function Thumbs({ label: name, traceId, agentId, dimension, details, feed
           </VotePopover>
         )}
       </Popover.Root>
-      {children}
-      <DeliveryWords state={state} onRetry={() => void ballot.redeliver()} />
-      {state.shown.comment !== "" && state.shown.value !== undefined && open === undefined && (
-        <button
-          type="button"
-          aria-label={`${t.editComment}: ${t.quoted(state.shown.comment)}`}
-          className="mx-1 min-h-6 max-w-48 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
-          onClick={(event) => setOpen({ side: state.shown.value === true, byKeyboard: event.detail === 0 })}
-        >
-          {t.quoted(state.shown.comment)}
-        </button>
+      {children(
+        <DeliveryWords state={state} onRetry={() => void ballot.redeliver()} />,
+        <Comment ballot={ballot} open={open !== undefined} onOpen={(side, byKeyboard) => setOpen({ side, byKeyboard })} />,
       )}
     </>
+  );
+}
+
+/** What was said, or was typed and not sent: the way back to it. */
+function Comment({ ballot, open, onOpen }: { ballot: Ballot; open: boolean; onOpen: (side: boolean, byKeyboard: boolean) => void }) {
+  const t = useT();
+  const { value, reasons, comment } = useObservable(ballot.state).shown;
+  const draft = useObservable(ballot.draft);
+  if (typeof value !== "boolean") return null;
+  const unsent = !open && draft?.side === value && (draft.comment !== comment || String(draft.reasons) !== String(reasons)) ? draft : undefined;
+  if (!unsent && comment === "") return null;
+  const said = unsent ? [t.draft, unsent.comment && t.quoted(unsent.comment)].filter(Boolean).join(": ") : t.quoted(comment);
+  return (
+    <button
+      type="button"
+      aria-label={`${t.editComment}: ${said}`}
+      className="mx-1 min-h-6 max-w-48 min-w-0 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
+      onClick={(event) => onOpen(value, event.detail === 0)}
+    >
+      {said}
+    </button>
   );
 }
 

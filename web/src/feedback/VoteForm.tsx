@@ -64,7 +64,7 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
       }}
     >
       <h2 className="font-semibold">{side ? t.whatWasGood : t.whatWentWrong}</h2>
-      {!refused && <p className="mt-0.5 text-xs text-quiet">{t.optional}</p>}
+      {!refused && <p className="mt-0.5 text-xs text-quiet">{state.sync === "waiting" ? t.willBeSentWhy : state.sync === "sending" ? t.saving : t.optional}</p>}
       <div className="mt-3 flex flex-wrap gap-1.5">
         {reasons.map((reason) => (
           <Chip key={reason} name={nameOfKey(dimension, reason, i18n)} on={draft.reasons.includes(reason)} onToggle={() => toggle(reason)} />
@@ -92,7 +92,7 @@ export function VoteForm({ ballot, dimension, side, onClose }: Props) {
           {t.skip}
         </Button>
         <Button look="primary" type="submit" disabled={sent === state.act && state.sync === "sending"}>
-          {refused ? t.tryAgain : t.sendFeedback}
+          {refused ? t.tryAgain : t.send}
         </Button>
       </div>
     </form>

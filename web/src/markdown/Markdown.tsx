@@ -1,9 +1,8 @@
-import { Check, Copy } from "lucide-react";
-import { memo, useMemo, useState, type ReactNode } from "react";
+import { memo, useMemo, type ReactNode } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { useT } from "../i18n";
-import { IconButton } from "../ui/controls";
+import { CopyButton, type Copied } from "../ui/copy";
 import { splitBlocks } from "./blocks";
 import { Formula, useFormulas } from "./Formula";
 import { Highlighted } from "./Highlighted";
@@ -66,7 +65,7 @@ const components: Components = {
     if (className?.includes("language-math")) return <Formula tex={text} display={!className.includes("math-inline") || text.startsWith(displayed)} />;
     const language = /language-(\S+)/.exec(className ?? "")?.[1];
     // A fenced block's text always ends with a line break; inline code never has one.
-    return language || text.endsWith("\n") ? <CodeBlock title={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;
+    return language || text.endsWith("\n") ? <CodeBlock kind="code" title={language} text={text.replace(/\n$/, "")} /> : <code>{children}</code>;
   },
 };
 
@@ -90,15 +89,17 @@ interface CodeBlockProps {
   text: string;
   /** A language, or what the text is. */
   title?: string;
+  kind?: Copied;
 }
 
 /** Code with its title and a copy button. */
-export function CodeBlock({ text, title }: CodeBlockProps) {
+export function CodeBlock({ text, title, kind }: CodeBlockProps) {
+  const t = useT();
   return (
     <figure className="relative overflow-hidden rounded-m border border-line bg-sunken">
       {title && <figcaption className="flex h-9 items-center border-b border-line px-3.5 text-xs text-quiet">{title}</figcaption>}
       <div className="absolute end-1 top-1 rounded-m bg-sunken">
-        <CopyButton text={text} code />
+        <CopyButton text={text} label={kind ? t.copyCode : t.copyOf(title ?? "")} small kind={kind} />
       </div>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre className="overflow-x-auto px-3.5 py-3 font-mono text-[0.8125rem] leading-relaxed" tabIndex={0} dir="ltr">
@@ -108,33 +109,4 @@ export function CodeBlock({ text, title }: CodeBlockProps) {
       </pre>
     </figure>
   );
-}
-
-/** Copies, and shows that it did for a moment. */
-export function CopyButton({ text, code = false }: { text: string; code?: boolean }) {
-  const t = useT();
-  const [copied, setCopied] = useState(false);
-  const copy = async () => {
-    await copyText(text);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1500);
-  };
-  return (
-    <IconButton label={code ? t.copyCode : t.copy} tip={copied ? t.copied : undefined} className={code ? "!size-7" : ""} onClick={() => void copy()}>
-      {copied ? <Check size={16} className="text-accent" /> : <Copy size={16} />}
-    </IconButton>
-  );
-}
-
-/** The clipboard exists only in secure contexts; a plain http host needs the old way. */
-export async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = document.createElement("textarea");
-  area.value = text;
-  area.className = "sr-only";
-  // Within a modal dialog: the rest of the page takes no focus while there is one.
-  (document.activeElement?.closest("dialog") ?? document.body).append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
 }

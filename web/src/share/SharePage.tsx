@@ -6,7 +6,7 @@ import type { SharedMessage } from "../api/types";
 import { linkTo } from "../app/router";
 import { Parts } from "../chat/Parts";
 import { day, useI18n, useT } from "../i18n";
-import { CopyButton } from "../markdown/Markdown";
+import { CopyButton } from "../ui/copy";
 import { partsOfItems, textOf } from "../stream/answer";
 import { Button } from "../ui/controls";
 import { Logo } from "../ui/Logo";

@@ -2,7 +2,7 @@ import { CircleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Span } from "../api/types";
 import { duration, useI18n, useT } from "../i18n";
-import { CopyButton } from "../markdown/Markdown";
+import { CopyButton } from "../ui/copy";
 import { Cut } from "./Cut";
 import { Json } from "./Json";
 import { costWords, tokenWords } from "./usage";
@@ -95,7 +95,7 @@ function Exception({ event: { attributes } }: { event: SpanEvent }) {
           <summary className="text-xs text-quiet underline underline-offset-2 hover:text-ink">{t.stackTrace}</summary>
           <div className="relative mt-1.5">
             <div className="absolute end-1 top-1 rounded-m bg-sunken">
-              <CopyButton text={stack} code />
+              <CopyButton text={stack} label={t.copyOf(t.stackTrace)} small />
             </div>
             {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
             <pre tabIndex={0} dir="ltr" className="max-h-96 overflow-auto rounded-m border border-line bg-sunken px-3 py-2 font-mono text-xs leading-relaxed">

@@ -8,7 +8,7 @@ import { cameFrom, linkTo, pathOf, placeOf, type Place } from "../app/router";
 import { useRatingWords } from "../feedback/dimensions";
 import { duration, useI18n, useT } from "../i18n";
 import type { Messages } from "../i18n/en";
-import { CopyButton } from "../markdown/Markdown";
+import { CopyButton } from "../ui/copy";
 import { Button, IconButton } from "../ui/controls";
 import { OpenInMlflow } from "./OpenInMlflow";
 import { readablePreview } from "./readable";
@@ -113,7 +113,7 @@ function Whole({ trace }: { trace: Trace }) {
           <Section title={t.spans}>
             {forest.rows.length === 0 ? <p className="text-sm text-quiet">{t.nothingRecorded}</p> : <SpanTree forest={forest} chosen={row?.span.span_id} onChoose={choose} onPick={show} />}
           </Section>
-          <Section title={t.feedbackHeading} className="order-2">
+          <Section title={t.ratings} className="order-2">
             <Assessments list={trace.assessments ?? []} agent={trace.tags["thumbprint.agent"]} />
           </Section>
         </div>
@@ -190,12 +190,13 @@ function Facts({ trace, whole }: FactsProps) {
 }
 
 function Fact({ name, copy, children }: { name: string; copy?: string; children: ReactNode }) {
+  const t = useT();
   return (
     <div>
       <dt className="text-xs text-quiet">{name}</dt>
       <dd className="flex min-h-7 items-center gap-0.5 text-sm">
         {children}
-        {copy && <CopyButton text={copy} code />}
+        {copy && <CopyButton text={copy} label={t.copyOf(name)} small />}
       </dd>
     </div>
   );
@@ -223,7 +224,7 @@ function Preview({ name, text }: { name: string; text: string | undefined }) {
 function Assessments({ list, agent }: { list: Assessment[]; agent: string | undefined }) {
   const { t, language } = useI18n();
   const wordsFor = useRatingWords(agent);
-  if (list.length === 0) return <p className="text-sm text-quiet">{t.noFeedback}</p>;
+  if (list.length === 0) return <p className="text-sm text-quiet">{t.noRatings}</p>;
   return (
     <ul className="divide-y divide-line text-sm">
       {list.map((assessment) => {
@@ -284,11 +285,11 @@ function Table({ title, rows }: { title: string; rows: Record<string, string> })
     <div className="not-first:mt-4">
       <h3 className="mb-1 text-xs font-medium text-quiet">{title}</h3>
       {entries.length === 0 && <p className="text-sm text-quiet">{t.nothingRecorded}</p>}
-      <dl className="divide-y divide-line text-[0.8125rem]">
+      <dl className="grid grid-cols-1 divide-y divide-line text-[0.8125rem] sm:grid-cols-[fit-content(60%)_1fr]">
         {entries.map(([name, value]) => (
-          <div key={name} className="grid gap-x-4 py-1.5 sm:grid-cols-[2fr_3fr]">
-            <dt className="font-mono text-quiet wrap-anywhere">{name}</dt>
-            <dd className="font-mono wrap-anywhere">{String(value)}</dd>
+          <div key={name} className="col-span-full grid grid-cols-subgrid gap-x-4 py-1.5">
+            <dt className="col-span-full font-mono text-quiet wrap-anywhere sm:col-span-1">{name}</dt>
+            <dd className="col-span-full font-mono wrap-anywhere sm:col-span-1">{String(value)}</dd>
           </div>
         ))}
       </dl>

@@ -1,6 +1,7 @@
 import { CircleAlert, LoaderCircle, ThumbsDown, ThumbsUp } from "lucide-react";
 import type { TraceRow } from "../api/types";
 import { linkTo, pathOf } from "../app/router";
+import { useRatingWords } from "../feedback/dimensions";
 import { duration, useI18n } from "../i18n";
 import { OpenInMlflow } from "./OpenInMlflow";
 import { lineOf } from "./readable";
@@ -70,18 +71,23 @@ function Row({ row, search }: { row: TraceRow; search: string }) {
 
 function Verdicts({ row }: { row: TraceRow }) {
   const { t } = useI18n();
+  const wordsFor = useRatingWords(row.agent);
   if (row.feedback.length === 0) return null;
   return (
     <span className="mt-1.5 flex flex-wrap gap-1.5">
-      {row.feedback.map(({ assessment_id, name, value, source_type }) => (
-        <span key={assessment_id} className="inline-flex items-center gap-1 rounded-full bg-sunken px-2 py-0.5 text-xs">
-          {value === true && <ThumbsUp size={12} className="text-accent" aria-label={t.goodResponse} />}
-          {value === false && <ThumbsDown size={12} className="text-danger" aria-label={t.badResponse} />}
-          {name !== "user_feedback" && <code className="font-mono">{name}</code>}
-          {typeof value !== "boolean" && <strong className="max-w-40 truncate font-semibold">{typeof value === "string" ? value : JSON.stringify(value)}</strong>}
-          {source_type !== "HUMAN" && <span className="text-quiet">{t.sourceNames[source_type ?? ""] ?? source_type}</span>}
-        </span>
-      ))}
+      {row.feedback.map(({ assessment_id, name, value, source_type }) => {
+        const words = wordsFor(name, value);
+        const thumb = name === "user_feedback" && typeof value === "boolean";
+        return (
+          <span key={assessment_id} className="inline-flex items-center gap-1 rounded-full bg-sunken px-2 py-0.5 text-xs">
+            {thumb && value && <ThumbsUp size={12} className="text-accent" aria-label={t.goodResponse} />}
+            {thumb && !value && <ThumbsDown size={12} className="text-danger" aria-label={t.badResponse} />}
+            {!thumb && (words.name ? <span>{words.name}</span> : <code className="font-mono">{name}</code>)}
+            {!thumb && <strong className="max-w-40 truncate font-semibold">{words.value}</strong>}
+            {source_type !== "HUMAN" && <span className="text-quiet">{t.sourceNames[source_type ?? ""] ?? source_type}</span>}
+          </span>
+        );
+      })}
     </span>
   );
 }

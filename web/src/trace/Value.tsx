@@ -2,7 +2,8 @@ import { Bot, Braces, Lightbulb, MessageSquareText, User, Wrench } from "lucide-
 import { useMemo, useState, type ReactNode } from "react";
 import { pretty } from "../chat/Parts";
 import { useI18n, useT } from "../i18n";
-import { CopyButton, Markdown } from "../markdown/Markdown";
+import { Markdown } from "../markdown/Markdown";
+import { CopyButton } from "../ui/copy";
 import { IconButton } from "../ui/controls";
 import { Cut } from "./Cut";
 import { Json } from "./Json";
@@ -28,7 +29,7 @@ export function Value({ name, value }: Props) {
             {raw ? <MessageSquareText size={15} /> : <Braces size={15} />}
           </IconButton>
         )}
-        {shown.kind !== "nothing" && <CopyButton text={pretty(value)} code />}
+        {shown.kind !== "nothing" && <CopyButton text={pretty(value)} label={t.copyOf(name)} small />}
       </h3>
       {raw ? <Json value={value} /> : <Shown value={shown} />}
     </section>

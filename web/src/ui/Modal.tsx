@@ -39,6 +39,12 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
         event.preventDefault();
         onClose();
       }}
+      onKeyDown={(event) => {
+        // The platform would do this, but a tooltip in the dialog takes the key for itself. A menu may.
+        if (event.key !== "Escape" || (event.target as Element).closest("[role=menu]")) return;
+        event.preventDefault();
+        onClose();
+      }}
       onMouseDown={(event) => {
         if (event.target === event.currentTarget && beside(event)) onClose();
       }}

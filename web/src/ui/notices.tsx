@@ -3,6 +3,7 @@ import type { Failure } from "../api/http";
 import { Observable, useObservable } from "../app/observable";
 import { useT } from "../i18n";
 import { Button, IconButton } from "./controls";
+import { CopyButton } from "./copy";
 
 interface Toast extends Failure {
   id: number;
@@ -73,15 +74,18 @@ export function NoticeRegions({ notices }: { notices: Notices }) {
             key={toast.id}
             role={toast.action ? "group" : "alert"}
             aria-label={toast.action && toast.text}
-            className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-start gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${toast.action ? "border-line" : "border-danger/40"}`}
+            className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-center gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${toast.action ? "border-line" : "border-danger/40"}`}
           >
-            {!toast.action && <CircleAlert size={18} className="mt-1.5 shrink-0 text-danger" aria-hidden />}
-            <div className="my-1.5 min-w-0 flex-1 wrap-anywhere">
+            {!toast.action && <CircleAlert size={18} className="shrink-0 text-danger" aria-hidden />}
+            <div className="my-1 min-w-0 flex-1 wrap-anywhere">
               <p>{toast.text}</p>
               {toast.hint && <p className="mt-0.5 text-xs text-quiet">{toast.hint}</p>}
               {toast.requestId && (
-                <p className="mt-0.5 text-xs text-quiet">
-                  {t.requestId}: <code className="font-mono select-all">{toast.requestId}</code>
+                <p className="-mb-1 flex items-center gap-1 text-xs text-quiet">
+                  <span>
+                    {t.requestId}: <code className="font-mono select-all">{toast.requestId}</code>
+                  </span>
+                  <CopyButton text={toast.requestId} label={t.copyOf(t.requestId)} small />
                 </p>
               )}
             </div>

@@ -44,7 +44,7 @@ it("a React chat kit streams an answer, and its thumb with a reason reaches the 
     await server.kill();
     await thumbs.getByRole("button", { name: "Bad response" }).click();
     await thumbs.getByRole("button", { name: "Incomplete" }).click();
-    await thumbs.getByRole("button", { name: "Send feedback" }).click();
+    await thumbs.getByRole("button", { name: "Send", exact: true }).click();
     await thumbs.locator('[data-delivery="waiting"]').getByText("Will be sent").waitFor();
     await page.reload();
     await server.resume();

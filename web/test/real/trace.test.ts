@@ -20,7 +20,7 @@ describe("the trace of an answer, on the real server", () => {
       await answer.getByRole("link", { name: "Open trace" }).click();
       const inputs = page.getByRole("region", { name: "Span details" }).getByRole("region", { name: "Inputs" });
       await inputs.getByText("What is the weather in Paris?").waitFor();
-      await page.getByRole("region", { name: "Feedback", exact: true }).getByText("Yes").waitFor();
+      await page.getByRole("region", { name: "Ratings", exact: true }).getByText("Yes").waitFor();
       await page.getByRole("treeitem", { name: /get_weather/ }).click();
       await inputs.getByText('"Paris"').waitFor();
       expect(await page.getByRole("link", { name: "Open in MLflow" }).count()).toBe(0);

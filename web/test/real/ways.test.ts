@@ -69,6 +69,28 @@ describe("on the real server, the page can be used", () => {
       await page.getByRole("link", { name: "The slow one" }).waitFor();
     }));
 
+  it("by ear: how an answer goes, and what becomes of a vote", () =>
+    withPageOf(server.url, {}, async ({ page }) => {
+      const said = await listen(page);
+      const heard = (text: string) => expect.poll(said, { timeout: 8000 }).toContain(text);
+      await ask(page, "Hello");
+      await heard("Generating…");
+      await settled(page);
+      await heard("Answer complete");
+      await ask(page, "fail late");
+      const answer = await settled(page, "failed");
+      await heard("The answer failed");
+      await answer.getByRole("button", { name: "Good response" }).press("Enter");
+      await heard("Rating saved");
+      await page.keyboard.press("Escape");
+      await page.context().setOffline(true);
+      await answer.getByRole("button", down).press("Enter");
+      await heard("Will be sent");
+      await page.context().setOffline(false);
+      await answer.locator('[data-delivery="delivered"]').waitFor();
+      expect(await ratings(server.url, (await answer.getAttribute("data-trace-id")) ?? "")).toEqual([false]);
+    }));
+
   it("in two tabs: what is asked and rated in one is in the other", () =>
     withPageOf(server.url, {}, async ({ page }) => {
       await ask(page, "Hello");
