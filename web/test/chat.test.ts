@@ -340,6 +340,37 @@ describe("history", () => {
     }));
 });
 
+describe("the end of a conversation", () => {
+  it("is followed whatever comes at once, until the person goes up", () =>
+    withPage({ path: "/c/conv-1", viewport: { width: 800, height: 500 }, reducedMotion: "reduce" }, async ({ page }) => {
+      await page.locator(".code-keyword").first().waitFor();
+      /** Much is written just as the page moves, as it does when an answer ends; returns how far off the end is then. */
+      const grow = () =>
+        page.evaluate(async () => {
+          const content = document.getElementById("conversation") as HTMLElement;
+          const frame = content.parentElement as HTMLElement;
+          const top = frame.scrollTop;
+          frame.scrollTop -= 1;
+          frame.scrollTop = top;
+          const block = document.createElement("div");
+          block.style.height = "400px";
+          content.append(block);
+          for (let frames = 0; frames < 3; frames++) await new Promise((resolve) => requestAnimationFrame(resolve));
+          return Math.round(frame.scrollHeight - frame.scrollTop - frame.clientHeight);
+        });
+      expect(await grow()).toBe(0);
+      expect(await page.getByRole("button", { name: "Jump to latest" }).count()).toBe(0);
+      await page.setViewportSize({ width: 800, height: 400 });
+      await until(grow, 0);
+      await page.getByRole("article").last().hover();
+      await page.mouse.wheel(0, -300);
+      await page.getByRole("button", { name: "Jump to latest" }).waitFor();
+      expect(await grow()).toBeGreaterThan(400);
+      await page.getByRole("button", { name: "Jump to latest" }).click();
+      expect(await grow()).toBe(0);
+    }));
+});
+
 describe("a conversation of a thousand messages", () => {
   it("is there at once, at its end, and goes back to its beginning without a jump", () =>
     withPage({}, async ({ page, mock }) => {

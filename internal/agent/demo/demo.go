@@ -59,7 +59,7 @@ func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, er
 	rule := choose(q)
 	if rule.refuses {
 		return nil, agent.Errorf(agent.CodeAgentError, "%s", say(q, "The demo agent fails before its answer, because you asked for it.",
-			"Der Demo-Agent scheitert vor seiner Antwort, weil Sie danach gefragt haben."))
+			"Der Demo-Agent scheitert vor seiner Antwort, weil du danach gefragt hast."))
 	}
 	rule.act(a, q)
 	return &stream{ctx: ctx, pace: c.pace, steps: a.steps, onWait: req.OnWait}, nil

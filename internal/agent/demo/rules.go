@@ -70,9 +70,9 @@ func actHelp(a *script, q question) {
 | *slow*, *long*, *empty* | answers to stop, to scroll and to wonder about |
 | *fail*, *fail late* | an answer that fails before it begins, or in the middle |
 
-Rate any of them with a thumb, then open its trace.`, ` das können Sie mit mir ausprobieren:
+Rate any of them with a thumb, then open its trace.`, ` das kannst du mit mir ausprobieren:
 
-| Sagen Sie | und Sie sehen |
+| Sag | und du siehst |
 |---|---|
 | *Wetter in Paris* | den Aufruf eines Werkzeugs und sein Ergebnis |
 | *Quellen bitte* | Belege |
@@ -82,7 +82,7 @@ Rate any of them with a thumb, then open its trace.`, ` das können Sie mit mir 
 | *langsam*, *lange*, *leer* | Antworten zum Anhalten, Blättern und Wundern |
 | *scheitere*, *scheitere spät* | eine Antwort, die vorher oder mittendrin scheitert |
 
-Bewerten Sie eine davon mit dem Daumen und öffnen Sie dann ihren Trace.`), 1, 1)
+Bewerte eine davon mit dem Daumen und öffne dann ihren Trace.`), 1, 1)
 	a.finish()
 }
 
@@ -148,16 +148,18 @@ func actThink(a *script, q question) {
 	}
 	a.add(0, vocab.ItemDone(vocab.Reasoning(id, thought)))
 	a.text(say(q, "Done thinking. My conclusion: rules are quick, but they do not understand you.",
-		"Fertig gedacht. Mein Schluss: Regeln sind schnell, aber sie verstehen Sie nicht."), 1, 1)
+		"Fertig gedacht. Mein Schluss: Regeln sind schnell, aber sie verstehen dich nicht."), 1, 1)
 	a.finish()
 }
 
 // actShowcase shows Markdown.
 func actShowcase(a *script, q question) {
 	a.text(say(q, "## A table, some code, a list\n\n", "## Eine Tabelle, etwas Code, eine Liste\n\n")+
-		"| Event | Means |\n|---|---|\n| `trace.client_request_id` | the answer has a name |\n| `response.output_text.delta` | a piece of text |\n| `thumbprint.done` | it is stored |\n\n"+
+		say(q, "| Event | Means |\n|---|---|\n| `trace.client_request_id` | the answer has a name |\n| `response.output_text.delta` | a piece of text |\n| `thumbprint.done` | it is stored |\n\n",
+			"| Ereignis | Bedeutung |\n|---|---|\n| `trace.client_request_id` | die Antwort hat einen Namen |\n| `response.output_text.delta` | ein Stück Text |\n| `thumbprint.done` | sie ist gespeichert |\n\n")+
 		"```python\nimport mlflow\n\ntraces = mlflow.search_traces(\n    filter_string=\"trace.client_request_id = 'req-0123456789abcdef'\",\n)\nprint(traces)\n```\n\n"+
-		"1. **bold**, *italic*, ~~struck~~ and `code`\n2. [a link](https://mlflow.org/)\n   - nested\n\n"+
+		say(q, "1. **bold**, *italic*, ~~struck~~ and `code`\n2. [a link](https://mlflow.org/)\n   - nested\n\n",
+			"1. **fett**, *kursiv*, ~~gestrichen~~ und `Code`\n2. [ein Link](https://mlflow.org/)\n   - eingerückt\n\n")+
 		say(q, "> A quotation, of nobody in particular.\n", "> Ein Zitat, von niemand Bestimmtem.\n"), 1, 1)
 	a.finish()
 }
@@ -165,7 +167,7 @@ func actShowcase(a *script, q question) {
 // actSlow pauses long enough to press Stop.
 func actSlow(a *script, q question) {
 	text := say(q, "Slowly, then. This answer takes its time, about ten seconds, so that you can press Stop in the middle of it, or reload the page and find it still going.",
-		"Also langsam. Diese Antwort lässt sich Zeit, etwa zehn Sekunden, damit Sie sie mittendrin anhalten oder die Seite neu laden können und sie noch läuft.")
+		"Also langsam. Diese Antwort lässt sich Zeit, etwa zehn Sekunden, damit du sie mittendrin anhalten oder die Seite neu laden kannst und sie noch läuft.")
 	a.text(text, 1, 14)
 	a.finish()
 }
@@ -176,7 +178,7 @@ func actLong(a *script, q question) {
 	for i := range 20 {
 		fmt.Fprintf(&b, say(q, "**Paragraph %d of 20.** A long answer has to be scrolled, and the page has to follow it only as long as you do not scroll yourself. "+
 			"These sentences are always the same, because nobody writes them: they are there to have length, and a rating given to them is about that.\n\n",
-			"**Absatz %d von 20.** Eine lange Antwort muss gescrollt werden, und die Seite soll ihr nur folgen, solange Sie nicht selbst scrollen. "+
+			"**Absatz %d von 20.** Eine lange Antwort muss gescrollt werden, und die Seite soll ihr nur folgen, solange du nicht selbst scrollst. "+
 				"Diese Sätze sind immer dieselben, weil niemand sie schreibt: Sie sind da, um Länge zu haben, und eine Bewertung gilt eben dieser.\n\n"), i+1)
 	}
 	a.text(b.String(), 4, 1)
@@ -191,7 +193,7 @@ func actFailLate(a *script, q question) {
 	a.deltas(a.id("msg"), say(q, "This answer begins well and then, in the middle of ", "Diese Antwort fängt gut an und dann, mitten im "), 1, 1)
 	a.steps = append(a.steps, step{pause: 8, err: agent.Errorf(agent.CodeAgentError, "%s",
 		say(q, "The demo agent failed in the middle of its answer, because you asked for it.",
-			"Der Demo-Agent ist mitten in seiner Antwort gescheitert, weil Sie danach gefragt haben."))})
+			"Der Demo-Agent ist mitten in seiner Antwort gescheitert, weil du danach gefragt hast."))})
 }
 
 // actApproval asks before it acts.
@@ -207,9 +209,9 @@ func actApproved(a *script, q question) {
 	if q.approvals[0].Approve {
 		a.tool("delete_table", `{"table": "main.demo.old"}`, `{"deleted": false, "reason": "the demo agent has no tables"}`)
 		a.text(say(q, "You approved it, so I pretended to delete the table. Nothing was deleted: there is none.",
-			"Sie haben es erlaubt, also habe ich so getan, als löschte ich die Tabelle. Gelöscht wurde nichts: Es gibt keine."), 1, 1)
+			"Du hast es erlaubt, also habe ich so getan, als löschte ich die Tabelle. Gelöscht wurde nichts: Es gibt keine."), 1, 1)
 	} else {
-		a.text(say(q, "You said no, so nothing was done.", "Sie haben abgelehnt, also ist nichts geschehen."), 1, 1)
+		a.text(say(q, "You said no, so nothing was done.", "Du hast abgelehnt, also ist nichts geschehen."), 1, 1)
 	}
 	a.finish()
 }

@@ -254,16 +254,14 @@ function Facts({ facts }: { facts: Fact[] }) {
       {facts.map(
         ([name, value]) =>
           Boolean(value) && (
-            <div key={name} className="wrap-anywhere">
-              <dt className="inline">{name}: </dt>
-              <dd className="inline text-ink">
-                {value}
-                {copied.has(name) && (
-                  <span className="ms-0.5 inline-block align-middle">
-                    <CopyButton text={String(value)} label={t.copyOf(name)} small />
-                  </span>
-                )}
-              </dd>
+            <div key={name} className="flex min-w-0 items-center gap-1">
+              <dt className="shrink-0">{name}:</dt>
+              <dd className="min-w-0 text-ink wrap-anywhere">{value}</dd>
+              {copied.has(name) && (
+                <dd>
+                  <CopyButton text={String(value)} label={t.copyOf(name)} small />
+                </dd>
+              )}
             </div>
           ),
       )}

@@ -83,7 +83,7 @@ export function Composer({ draftName, agentName, running, disabled, onSend, onSt
           event.preventDefault();
           void submit();
         }}
-        className="max-h-[40dvh] min-h-9 w-full flex-1 resize-none self-center bg-transparent py-1.5 text-base outline-none"
+        className="max-h-[40dvh] min-h-9 w-full flex-1 resize-none self-center bg-transparent py-1.5 text-base outline-none placeholder-shown:overflow-hidden placeholder-shown:text-ellipsis placeholder-shown:whitespace-nowrap"
       />
       {running ? (
         <StopButton onStop={onStop} />

@@ -28,6 +28,7 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const sticks = useRef(true);
+  const stood = useRef(0);
   /** The first message drawn, and where it stood. */
   const anchor = useRef<{ element: HTMLElement; top: number }>(undefined);
   const [away, setAway] = useState(false);
@@ -44,13 +45,15 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
       if (sticks.current) toEnd(frame.current);
     });
     watcher.observe(content.current);
+    // A phone's keyboard takes away from its height.
+    if (frame.current) watcher.observe(frame.current);
     return () => watcher.disconnect();
   }, []);
 
   useLayoutEffect(() => {
-    const { element, top: stood } = anchor.current ?? {};
+    const { element, top } = anchor.current ?? {};
     // What was drawn above moves what is read; this moves it back. (Browsers differ in doing so themselves.)
-    if (frame.current && element?.isConnected && !sticks.current) frame.current.scrollTop += element.offsetTop - (stood ?? 0);
+    if (frame.current && element?.isConnected && !sticks.current) frame.current.scrollTop += element.offsetTop - (top ?? 0);
     const article = content.current?.querySelector("article");
     anchor.current = article ? { element: article, top: article.offsetTop } : undefined;
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
@@ -67,7 +70,10 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
         className="h-full overflow-y-auto overflow-x-hidden overscroll-contain [overflow-anchor:none]"
         onScroll={(event) => {
           const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
-          sticks.current = scrollHeight - scrollTop - clientHeight < near;
+          // Only who goes up leaves the end: it also gets further away by itself, when much is written at once.
+          if (scrollHeight - scrollTop - clientHeight < near) sticks.current = true;
+          else if (scrollTop < stood.current) sticks.current = false;
+          stood.current = scrollTop;
           setAway(!sticks.current);
           drawAhead();
         }}

@@ -39,7 +39,7 @@ export const en = {
   revoke: "Revoke",
   revokeLink: "Revoke link",
   revokeLinkTo: (title: string) => `Revoke the link to ${title}`,
-  linkRevoked: "Link revoked",
+  linkRevoked: "The link is revoked.",
   sharedLinks: "Shared links",
   sharedLinksWhat: "Whoever has one of these links can read that conversation.",
   noSharedLinks: "You have not shared a conversation.",
