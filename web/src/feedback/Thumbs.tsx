@@ -121,7 +121,7 @@ function Comment({ ballot, open, onOpen }: { ballot: Ballot; open: boolean; onOp
     <button
       type="button"
       aria-label={`${t.editComment}: ${said}`}
-      className="mx-1 min-h-6 max-w-48 min-w-12 shrink-9999 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
+      className="mx-1 min-h-6 max-w-72 min-w-12 shrink-9999 truncate rounded-s px-1 text-xs text-quiet underline decoration-line underline-offset-2 hover:text-ink pointer-coarse:min-h-11"
       onClick={(event) => onOpen(value, event.detail === 0)}
     >
       {said}
