@@ -214,7 +214,7 @@ func (s *Service) store(ctx context.Context, t *Turn, r TurnRequest, branch []ch
 	// Like the messages made before: inside, the writer makes everybody wait.
 	msgs := t.messages(r, branch)
 	c := chat.Conversation{ID: t.ConversationID, Actor: r.Actor, AgentID: t.agent.ID, CreatedAt: t.started, UpdatedAt: t.started}
-	if r.ConversationID == "" {
+	if r.ConversationID == "" && !t.noStore {
 		c.Title = chat.TitleOf(msgs)
 	}
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {

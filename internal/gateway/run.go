@@ -6,20 +6,27 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 )
 
 // Sink takes the events of a turn. It may hold them back until Flush, which is
-// called whenever the turn has nothing more to say at once. An error means that
-// nobody listens any more. It is used by one goroutine at a time.
+// called whenever the turn has nothing more to say at once, or until Run has
+// returned. An error means that nobody listens any more.
 type Sink interface {
 	// Send takes one event, one line of JSON or the word [DONE], valid until it
-	// returns.
+	// returns. It is used by one goroutine at a time.
 	Send(data []byte) error
+	// Flush may be called by several goroutines, also while Send is running and
+	// after Run has returned; then it does nothing.
 	Flush() error
 }
+
+// patience is how long the turn's name may wait for the agent to be asked, so
+// that neither waits for the other: the way to an agent may be long.
+const patience = time.Millisecond
 
 // Run answers the turn into sink and returns the answer, which is stored by
 // then (or has failed with the code not_stored). When ctx ends or sink fails, the agent's call ends and the answer is
@@ -35,7 +42,6 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	if !t.noStore {
 		t.send(sink, messageEvent{"thumbprint.message", t.ConversationID, t.MessageID, t.ParentID})
 	}
-	t.flush(sink)
 	obs := newObserver(t.started)
 	err := t.relay(sink, obs)
 	t.flush(sink) // the answer does not wait until it is stored
@@ -54,7 +60,6 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 	}
 	t.send(sink, doneEvent{"thumbprint.done", a.Status, a.StoppedBy, a.Summary})
 	t.sendRaw(sink, []byte("[DONE]"))
-	t.flush(sink)
 	return a
 }
 
@@ -117,7 +122,12 @@ func (t *Turn) relay(sink Sink, obs *observer) error {
 		return err
 	}
 	t.called = true
-	t.req.OnWait = func() { t.flush(sink) }
+	early := time.AfterFunc(patience, func() { t.flush(sink) })
+	defer early.Stop()
+	t.req.OnWait = func() {
+		early.Stop()
+		t.flush(sink)
+	}
 	stream, err := t.agent.Client.Open(t.ctx, &t.req)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
@@ -13,6 +14,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
+	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
 
 func TestTheNameComesBeforeTheAgentSaysAnything(t *testing.T) {
@@ -53,6 +55,35 @@ func TestTheNameComesBeforeTheAgentSaysAnything(t *testing.T) {
 			t.Errorf("the agent was called %d times", len(h.agent.requests))
 		}
 	})
+}
+
+// TestTheNameDoesNotWaitForAnAgentThatIsHardToReach: looking up its address, say,
+// may take long.
+func TestTheNameDoesNotWaitForAnAgentThatIsHardToReach(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	out := &flushed{at: make(chan []string, 100)}
+	h.agent.open = func(*agent.Request) {
+		select {
+		case events := <-out.at:
+			if len(events) != 2 || gjson.Get(events[0], "type").Str != "trace.client_request_id" {
+				t.Errorf("sent on: %q", events)
+			}
+		case <-time.After(time.Minute):
+			t.Error("nothing was sent on")
+		}
+	}
+	h.begin(ask("hello")).Run(t.Context(), out)
+}
+
+// flushed is a sink that tells what had been sent when it was flushed.
+type flushed struct {
+	recorder
+	at chan []string
+}
+
+func (f *flushed) Flush() error {
+	f.at <- f.all()
+	return nil
 }
 
 func TestTheAgentsEventsPassUnchanged(t *testing.T) {

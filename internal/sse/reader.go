@@ -25,6 +25,7 @@ type Event struct {
 
 const (
 	firstBuffer = 512      // what an open stream of small events holds
+	busyBuffer  = 1 << 10  // and one that says more than that at once
 	keepBuffer  = 64 << 10 // a larger buffer is given back after its event
 	emptyReads  = 100      // reads of nothing in a row before io.ErrNoProgress
 )
@@ -276,6 +277,8 @@ func (r *Reader) makeRoom() {
 	switch {
 	case size > keepBuffer && len(rest) < firstBuffer/2:
 		size = firstBuffer
+	case size == firstBuffer && len(r.buf) == size:
+		size = busyBuffer
 	case len(rest) == 0 && size > 0, len(rest) <= size/2 && keep > 0:
 	case cap(r.buf)-len(r.buf) >= firstBuffer/8:
 		return

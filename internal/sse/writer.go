@@ -141,9 +141,15 @@ func (w *Writer) held() []byte {
 }
 
 // Flush sends what is held back, as one write.
-func (w *Writer) Flush() error {
+func (w *Writer) Flush() error { return w.out(w.send) }
+
+// End sends what is held back in one write with the end of the response, for a
+// handler that returns now.
+func (w *Writer) End() error { return w.out(w.write) }
+
+func (w *Writer) out(write func() error) error {
 	if w.err == nil && len(w.buf) > 0 {
-		w.err = w.send()
+		w.err = write()
 	}
 	if b := w.buf[:0]; cap(b) > 0 && cap(b) <= keepBuffer {
 		buffers.Put(&b)
@@ -153,6 +159,16 @@ func (w *Writer) Flush() error {
 }
 
 func (w *Writer) send() error {
+	if err := w.write(); err != nil {
+		return err
+	}
+	if err := w.rc.Flush(); err != nil {
+		return fmt.Errorf("flush event: %w", err)
+	}
+	return nil
+}
+
+func (w *Writer) write() error {
 	if !w.begun {
 		if !canFlush(w.w) {
 			return ErrNoStreaming
@@ -168,9 +184,6 @@ func (w *Writer) send() error {
 	}
 	if _, err := w.w.Write(w.buf); err != nil {
 		return fmt.Errorf("write event: %w", err)
-	}
-	if err := w.rc.Flush(); err != nil {
-		return fmt.Errorf("flush event: %w", err)
 	}
 	return nil
 }

@@ -62,10 +62,13 @@ func (s *sink) Send(data []byte) error {
 	return s.w.Add(data)
 }
 
-// Flush sends what was taken.
+// Flush sends what was taken, until the end.
 func (s *sink) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return nil
+	}
 	s.timer.Reset(keepAlive)
 	return s.w.Flush()
 }
@@ -82,12 +85,12 @@ func (s *sink) comment() {
 	}
 }
 
-// end sends what was taken and stops the comments; when it has returned, nothing
-// more is written.
+// end leaves what was taken to the response's end, which is sent with it, and
+// stops the comments; when it has returned, nothing more is written.
 func (s *sink) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.w.Flush() // nobody is left to tell
+	_ = s.w.End() // nobody is left to tell
 	s.ended = true
 	s.timer.Stop()
 }

@@ -246,7 +246,7 @@ func TestAnotherPersonsRowsDoNotExist(t *testing.T) {
 	})
 }
 
-// TestSilenceIsFilled: a comment each 15 s, and none after the end.
+// TestSilenceIsFilled: a comment each 15 s, and nothing after the end.
 func TestSilenceIsFilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := httptest.NewRecorder()
@@ -261,10 +261,16 @@ func TestSilenceIsFilled(t *testing.T) {
 		}
 		time.Sleep(2*keepAlive + time.Second)
 		synctest.Wait()
+		if err := out.Send([]byte("3")); err != nil {
+			t.Fatal(err)
+		}
 		out.end()
+		if err := errors.Join(out.Send([]byte("4")), out.Flush()); err != nil { // an agent's connection may still say that it waits
+			t.Fatal(err)
+		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if want := "data: 1\n\ndata: 2\n\n: keep-alive\n\n: keep-alive\n\n"; w.Body.String() != want {
+		if want := "data: 1\n\ndata: 2\n\n: keep-alive\n\n: keep-alive\n\ndata: 3\n\n"; w.Body.String() != want {
 			t.Errorf("%q, want %q", w.Body, want)
 		}
 	})
