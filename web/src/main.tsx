@@ -4,10 +4,12 @@ import { StrictMode, useMemo } from "react";
 import { createRoot } from "react-dom/client";
 import { api } from "./api/client";
 import { ApiError, failureOf } from "./api/http";
+import { agentsQuery, conversationsQuery } from "./api/queries";
 import { Bin } from "./app/bin";
 import { AppContext, type App } from "./app/context";
 import { ErrorBoundary } from "./app/ErrorBoundary";
 import type { Dialog } from "./app/dialogs";
+import { rest } from "./app/later";
 import { Observable, useObservable } from "./app/observable";
 import { Preferences } from "./app/preferences";
 import { go, here } from "./app/router";
@@ -78,17 +80,30 @@ function Root({ app }: { app: App }) {
   );
 }
 
+/** What the first view needs is asked for before it is drawn; the rest of the page when there is time for it. */
+function begin(): void {
+  const place = here();
+  if (place.page === "share") return;
+  void queries.prefetchQuery(agentsQuery);
+  void queries.prefetchInfiniteQuery(conversationsQuery(""));
+  if (place.page === "chat" && place.conversation) void rest.load();
+  else if ("requestIdleCallback" in globalThis) requestIdleCallback(rest.load);
+  else setTimeout(rest.load, 500); // Safari
+}
+
 // A new binary may have renamed a part of the page that this old page still asks for.
-// Once: what stays away is a part's own failure, and a reload without a network would lose what is typed.
-addEventListener("vite:preloadError", () => {
+// Once: what stays away is a part's own failure; and not while the server is away, for then a reload would lose the page.
+addEventListener("vite:preloadError", async () => {
   const before = Number(sessionStorage.getItem("reloaded"));
-  if (!navigator.onLine || Date.now() - before < 60_000) return;
+  if (Date.now() - before < 60_000 || !(await fetch("/").then(({ ok }) => ok, () => false))) return;
   sessionStorage.setItem("reloaded", String(Date.now()));
   location.reload();
 });
 
 const root = document.getElementById("root");
 if (root) {
+  // Not within the module: with a browser's tools attached, the whole file would be parsed again for the requests' stacks.
+  queueMicrotask(begin);
   createRoot(root).render(
     <StrictMode>
       <Root app={createApp()} />

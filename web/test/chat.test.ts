@@ -141,6 +141,7 @@ describe("an answer", () => {
 
   it("has its code in colours, under the policy that forbids inline style, and loads what colours it only then", () =>
     withPage({}, async ({ page }) => {
+      await page.waitForLoadState("networkidle");
       const scripts: string[] = [];
       page.on("response", (response) => response.url().endsWith(".js") && scripts.push(new URL(response.url()).pathname));
       await ask(page, "Hello");
@@ -156,6 +157,7 @@ describe("an answer", () => {
 
   it("has its formulas drawn, under the same policy, and loads what draws them only then", () =>
     withPage({}, async ({ page }) => {
+      await page.waitForLoadState("networkidle");
       const files: string[] = [];
       page.on("response", (response) => /\.(?:js|css)$/.test(response.url()) && files.push(new URL(response.url()).pathname));
       await ask(page, "Hello, does it cost $5 or $6?");

@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { defaultRangeExtractor, useVirtualizer, type VirtualItem } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { api } from "../api/client";
+import { conversationsQuery } from "../api/queries";
 import { useT } from "../i18n";
 import { Button } from "../ui/controls";
 import { useApp } from "./context";
@@ -17,13 +17,7 @@ export function History({ query, onOpen }: { query: string; onOpen?: () => void 
   const t = useT();
   const { bin } = useApp();
   const deleted = useObservable(bin.ids);
-  const list = useInfiniteQuery({
-    queryKey: ["conversations", query],
-    queryFn: ({ pageParam, signal }) => api.conversations(query, pageParam, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor,
-    placeholderData: (before) => before,
-  });
+  const list = useInfiniteQuery({ ...conversationsQuery(query), placeholderData: (before) => before });
   const entries = useMemo(
     // As of the moment the list came; it comes again whenever something changes.
     () => entriesOf(groupByAge(list.data?.pages.flatMap((page) => page.items).filter(({ id }) => !deleted.has(id)) ?? [], new Date(list.dataUpdatedAt))),

@@ -6,7 +6,7 @@ import { useObservable } from "./observable";
 import type { Theme } from "./preferences";
 import { useExport } from "./useExport";
 
-export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?: () => void }) {
+export function SettingsMenu({ onLeave }: { onLeave?: () => void }) {
   const t = useT();
   const { preferences, dialog } = useApp();
   const save = useExport();
@@ -49,7 +49,7 @@ export function SettingsMenu({ onHelp, onLeave }: { onHelp: () => void; onLeave?
       <MenuItem icon={<FileJson size={15} />} onSelect={() => (onLeave?.(), void save.all("json"))}>
         {t.exportAllJson}
       </MenuItem>
-      <MenuItem icon={<Keyboard size={15} />} onSelect={onHelp}>
+      <MenuItem icon={<Keyboard size={15} />} onSelect={() => dialog.set({ kind: "shortcuts" })}>
         {t.shortcuts}
       </MenuItem>
     </Menu>

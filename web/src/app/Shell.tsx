@@ -1,11 +1,11 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Bot, ChevronDown, Ellipsis, PanelLeft, Pencil, SquarePen, ThumbsUp } from "lucide-react";
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { api } from "../api/client";
+import { agentsQuery } from "../api/queries";
 import type { Agent } from "../api/types";
 import { ChatPage } from "../chat/ChatPage";
 import type { Chat, Session } from "../chat/session";
-import { ratingWanted } from "../feedback/ConversationRating";
+import { ratingWanted } from "../feedback/ratingWanted";
 import { useT } from "../i18n";
 import { plainLine } from "../markdown/plain";
 import { IconButton } from "../ui/controls";
@@ -17,7 +17,7 @@ import { ConversationItems } from "./ConversationMenu";
 import { Dialogs } from "./dialogs";
 import { useObservable } from "./observable";
 import { go, usePlace } from "./router";
-import { ShortcutSheet, useShortcuts } from "./shortcuts";
+import { useShortcuts } from "./shortcuts";
 import { Sidebar } from "./Sidebar";
 
 const SharePage = lazy(() => import("../share/SharePage"));
@@ -40,8 +40,7 @@ export function Shell() {
   const place = usePlace();
   const isWide = useWide();
   const [drawer, setDrawer] = useState(false);
-  const [help, setHelp] = useState(false);
-  const { sessions } = useApp();
+  const { sessions, dialog } = useApp();
   const queries = useQueryClient();
 
   const newChat = () => {
@@ -65,7 +64,9 @@ export function Shell() {
     focus: () => focusSoon("message"),
     copyAnswer: () => copyNewest("answer"),
     copyCode: () => copyNewest("code"),
-    help: () => setHelp(true),
+    help: () => {
+      if (!dialog.get()) dialog.set({ kind: "shortcuts" });
+    },
   };
   // A shared conversation is there to be read, by whoever has the link.
   useShortcuts(actions, place.page !== "share");
@@ -76,7 +77,7 @@ export function Shell() {
   });
 
   const openDrawer = isWide ? undefined : () => setDrawer(true);
-  const sidebar = <Sidebar onNew={newChat} onHelp={() => setHelp(true)} onClose={isWide ? undefined : () => setDrawer(false)} />;
+  const sidebar = <Sidebar onNew={newChat} onClose={isWide ? undefined : () => setDrawer(false)} />;
   if (place.page === "share") {
     return (
       <Suspense fallback={<p className="p-6 text-quiet">{t.loading}</p>}>
@@ -110,7 +111,6 @@ export function Shell() {
         )}
       </div>
       <Dialogs />
-      {help && <ShortcutSheet onClose={() => setHelp(false)} />}
     </div>
   );
 }
@@ -139,7 +139,7 @@ function Chatting({ session, onMenu, onNew }: ChattingProps) {
   const { preferences } = useApp();
   const chat = useObservable(session.chat);
   const preferred = useObservable(preferences.agent);
-  const agents = useQuery({ queryKey: ["agents"], queryFn: api.agents, staleTime: 60_000 });
+  const agents = useQuery(agentsQuery);
   const all = agents.data ?? [];
   const [picked, setPicked] = useState<string>();
   const wanted = picked ?? chat.agentId ?? preferred;

@@ -9,13 +9,12 @@ import { SettingsMenu } from "./SettingsMenu";
 
 interface Props {
   onNew: () => void;
-  onHelp: () => void;
   /** Closes the drawer, where the sidebar is one. */
   onClose?: () => void;
 }
 
 /** All conversations, newest first, and the way to search them. */
-export function Sidebar({ onNew, onHelp, onClose }: Props) {
+export function Sidebar({ onNew, onClose }: Props) {
   const t = useT();
   const [typed, setTyped] = useState("");
   const query = useSettled(typed.trim(), 200);
@@ -51,7 +50,7 @@ export function Sidebar({ onNew, onHelp, onClose }: Props) {
       </div>
       <History query={query} onOpen={onClose} />
       <div className="flex shrink-0 items-center border-t border-line px-3 py-2">
-        <SettingsMenu onHelp={onHelp} onLeave={onClose} />
+        <SettingsMenu onLeave={onClose} />
         <a
           {...linkTo({ page: "traces", search: "" }, { after: onClose })}
           aria-current={place.page === "traces" || (place.page === "trace" && place.trace !== undefined) ? "page" : undefined}

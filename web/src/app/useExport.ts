@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { api } from "../api/client";
 import { ApiError, failureOf } from "../api/http";
+import { agentsQuery } from "../api/queries";
 import type { Conversation } from "../api/types";
 import { exportAll, exportConversation, type Format } from "../chat/export";
 import { useT } from "../i18n";
@@ -12,7 +12,7 @@ export function useExport() {
   const { notices } = useApp();
   const queries = useQueryClient();
   const names = async () => {
-    const agents = await queries.ensureQueryData({ queryKey: ["agents"], queryFn: api.agents });
+    const agents = await queries.ensureQueryData(agentsQuery);
     return { you: t.you, agent: (id: string | undefined) => agents.find((agent) => agent.id === id)?.name ?? t.answer };
   };
   const told = async (act: () => Promise<void>) => {

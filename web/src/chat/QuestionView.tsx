@@ -1,8 +1,8 @@
 import { Pencil } from "lucide-react";
 import { memo, useState } from "react";
 import { useT } from "../i18n";
-import { CopyButton } from "../ui/copy";
 import { Button, IconButton } from "../ui/controls";
+import { CopyButton } from "../ui/copy";
 import { sameProps } from "../ui/sameProps";
 import { Siblings } from "./AnswerView";
 import { plainText, type ChatMessage } from "./session";

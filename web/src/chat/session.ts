@@ -2,6 +2,7 @@ import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import type { Approval, Content, Message } from "../api/types";
 import { Observable } from "../app/observable";
+import { pauses } from "../app/pauses";
 import { addEvent, emptyAnswer, partsOfItems, textOf, type Answer, type Part } from "../stream/answer";
 import { CutError, readEvents } from "../stream/reader";
 import { choosing, renamed, withMessage, type Choices } from "./tree";
@@ -37,8 +38,6 @@ export const root = "root";
 
 let sessionCount = 0;
 
-const firstRetry = 500;
-const lastRetry = 10_000;
 /** How long a stop waits for the server to say what it is that shall be stopped. */
 const patience = 3000;
 
@@ -245,7 +244,7 @@ export class Session {
    */
   async #rejoin(message: string, lastEventId: string | undefined, answer: Answer = emptyAnswer): Promise<void> {
     const turn = new Turn(message, undefined, answer, lastEventId);
-    for (let wait = firstRetry; ; wait = Math.min(2 * wait, lastRetry)) {
+    for (const pause of pauses()) {
       try {
         this.#abort = new AbortController();
         const response = await api.join(message, turn.lastEventId, this.#abort.signal);
@@ -259,7 +258,7 @@ export class Session {
           return await this.load();
         }
         this.#update({ reconnecting: true });
-        await pause(wait);
+        await pause();
       }
     }
   }
@@ -316,17 +315,4 @@ function fromStored(message: Message): ChatMessage {
 export function plainText(content: Content): string {
   if (typeof content === "string") return content;
   return content.map((part) => part.text).filter((text) => typeof text === "string" && text !== "").join("\n");
-}
-
-/** Waits, but not when the network has just come back. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      removeEventListener("online", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    addEventListener("online", end);
-  });
 }

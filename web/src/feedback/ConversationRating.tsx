@@ -3,15 +3,13 @@ import { X } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { api } from "../api/client";
 import type { Dimension } from "../api/types";
-import { Observable, useObservable } from "../app/observable";
+import { useObservable } from "../app/observable";
 import { store, stored } from "../app/storage";
 import { useT } from "../i18n";
 import { IconButton } from "../ui/controls";
 import { Details } from "./Details";
+import { ratingWanted } from "./ratingWanted";
 import { Thumbs } from "./Thumbs";
-
-/** The conversation whose rating was asked for in its menu. */
-export const ratingWanted = new Observable<string | undefined>(undefined);
 
 /** The question is not asked before a conversation has gone on for so many answers, */
 const enoughAnswers = 2;

@@ -1,7 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
-import { api } from "../api/client";
-import type { Dimension } from "../api/types";
+import { agentsQuery } from "../api/queries";
+import type { Agent, Dimension } from "../api/types";
 import { nameOfDimension, nameOfKey, useI18n } from "../i18n";
+
+/** Rated where an agent's configuration says nothing. */
+const usualDimensions: readonly Dimension[] = [{ name: "user_feedback", type: "boolean" }];
+
+/** What an agent's deployer asks about its answers. */
+export function dimensionsOf(agents: readonly Agent[], id: string | undefined): readonly Dimension[] {
+  const dimensions = agents.find((agent) => agent.id === id)?.feedback?.dimensions ?? [];
+  return dimensions.length === 0 ? usualDimensions : dimensions;
+}
 
 export interface RatingWords {
   /** What the deployer calls the dimension; undefined where only its technical name is known. */
@@ -13,7 +22,7 @@ export interface RatingWords {
 /** What an agent's deployer calls what people said about its answers: for pages that show ratings. */
 export function useRatingWords(agentId: string | undefined): (dimension: string, value: unknown) => RatingWords {
   const i18n = useI18n();
-  const agents = useQuery({ queryKey: ["agents"], queryFn: api.agents, staleTime: 60_000 });
+  const agents = useQuery(agentsQuery);
   const dimensions = agents.data?.find(({ id }) => id === agentId)?.feedback?.dimensions;
   return (name, value) => {
     const known = dimensions?.find((dimension) => dimension.name === name);

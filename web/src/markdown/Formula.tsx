@@ -1,31 +1,10 @@
-import { useLayoutEffect, useRef, useSyncExternalStore } from "react";
+import { useLayoutEffect, useRef } from "react";
+import { Later, useLater } from "../app/later";
 
-type Formulas = typeof import("./formulas");
+const formulas = new Later(() => import("./formulas"));
 
-let loaded: Formulas | undefined;
-let loading: Promise<void> | undefined;
-const watchers = new Set<() => void>();
-
-async function load(): Promise<void> {
-  try {
-    loaded = await import("./formulas");
-  } catch {
-    loading = undefined; // the TeX is shown; the next text tries again
-  }
-  for (const watcher of watchers) watcher();
-}
-
-const nothing = () => () => {};
-const watch = (watcher: () => void) => {
-  loading ??= load();
-  watchers.add(watcher);
-  return () => watchers.delete(watcher);
-};
-
-/** What draws formulas, once it is loaded; it is only loaded where `needed`. */
-export function useFormulas(needed: boolean): Formulas | undefined {
-  return useSyncExternalStore(needed ? watch : nothing, () => (needed ? loaded : undefined));
-}
+/** What draws formulas, once it is loaded; it is only loaded where `needed`. Until then the TeX is shown. */
+export const useFormulas = (needed: boolean) => useLater(formulas, needed);
 
 interface Props {
   tex: string;
@@ -35,19 +14,19 @@ interface Props {
 /** A formula; its TeX where it is not one, or not one yet. */
 export function Formula({ tex, display }: Props) {
   const place = useRef<HTMLSpanElement>(null);
-  const formulas = useFormulas(true);
+  const drawing = useFormulas(true);
   useLayoutEffect(() => {
     const element = place.current;
     if (!element) return;
     try {
-      if (!formulas) throw new Error("not loaded");
-      formulas.draw(tex, element, display);
+      if (!drawing) throw new Error("not loaded");
+      drawing.draw(tex, element, display);
       element.classList.remove("tex");
     } catch {
       element.textContent = tex;
       element.classList.add("tex");
     }
-  }, [tex, display, formulas]);
+  }, [tex, display, drawing]);
   if (!display) return <span ref={place} dir="ltr" />;
   return (
     // Reachable by keyboard, because it scrolls on a narrow page.

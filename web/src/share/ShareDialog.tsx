@@ -5,8 +5,8 @@ import { failureOf } from "../api/http";
 import { useApp } from "../app/context";
 import { branch } from "../chat/tree";
 import { day, useI18n } from "../i18n";
-import { CopyButton } from "../ui/copy";
 import { Button } from "../ui/controls";
+import { CopyButton } from "../ui/copy";
 import { Modal } from "../ui/Modal";
 import { useLinks, useLinksChanged } from "./links";
 

@@ -6,9 +6,9 @@ import type { SharedMessage } from "../api/types";
 import { linkTo } from "../app/router";
 import { Parts } from "../chat/Parts";
 import { day, useI18n, useT } from "../i18n";
-import { CopyButton } from "../ui/copy";
 import { partsOfItems, textOf } from "../stream/answer";
 import { Button } from "../ui/controls";
+import { CopyButton } from "../ui/copy";
 import { Logo } from "../ui/Logo";
 
 /** A conversation as whoever has its link sees it: to read, and nothing else. */

@@ -1,26 +1,8 @@
 import { useEffect, useRef } from "react";
-import { useT } from "../i18n";
-import type { Messages } from "../i18n/en";
-import { Button } from "../ui/controls";
-import { Modal } from "../ui/Modal";
 import { useApp } from "./context";
 import { useObservable } from "./observable";
 
-const mac = /Mac|iPhone|iPad/.test(navigator.platform);
-const mod = mac ? "⌘" : "Ctrl";
-
-/** The list a person sees; what the keys do is in `useShortcuts` and in the composer. */
-const list: [keyof Messages["shortcutNames"], string[]][] = [
-  ["send", ["Enter"]],
-  ["newline", ["Shift", "Enter"]],
-  ["stop", ["Esc"]],
-  ["search", [mod, "K"]],
-  ["newChat", [mod, "Shift", "O"]],
-  ["focus", ["Shift", "Esc"]],
-  ["copyAnswer", [mod, "Shift", "C"]],
-  ["copyCode", [mod, "Shift", ";"]],
-  ["help", [mod, "/"]],
-];
+export const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 
 export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "help";
 
@@ -59,36 +41,4 @@ function shortcutOf(event: KeyboardEvent): Shortcut | undefined {
   if (event.shiftKey && (key === ";" || event.code === "Semicolon")) return "copyCode";
   if (event.shiftKey) return key === "o" ? "newChat" : key === "c" ? "copyAnswer" : key === "/" ? "help" : undefined;
   return key === "k" ? "search" : key === "/" ? "help" : undefined;
-}
-
-export function ShortcutSheet({ onClose }: { onClose: () => void }) {
-  const t = useT();
-  const { preferences } = useApp();
-  const on = useObservable(preferences.shortcuts);
-  return (
-    <Modal label={t.shortcuts} onClose={onClose}>
-      <h2 className="text-lg font-semibold">{t.shortcuts}</h2>
-      <dl className="mt-3 divide-y divide-line text-sm">
-        {list.map(([name, keys]) => (
-          <div key={name} className="flex items-center justify-between gap-4 py-2">
-            <dt>{t.shortcutNames[name]}</dt>
-            <dd className="flex gap-1">
-              {keys.map((key) => (
-                <kbd key={key} className="rounded-s border border-line bg-sunken px-1.5 py-0.5 font-sans text-xs">
-                  {key}
-                </kbd>
-              ))}
-            </dd>
-          </div>
-        ))}
-      </dl>
-      <div className="mt-4 flex items-center justify-between gap-4">
-        <label className="flex min-h-6 items-center gap-2 text-sm">
-          <input type="checkbox" className="size-4 accent-accent" checked={on} onChange={(event) => preferences.setShortcuts(event.target.checked)} />
-          {t.shortcutsOn}
-        </label>
-        <Button onClick={onClose}>{t.close}</Button>
-      </div>
-    </Modal>
-  );
 }

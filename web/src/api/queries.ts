@@ -1,0 +1,14 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api } from "./client";
+
+/** What there is to talk to. */
+export const agentsQuery = queryOptions({ queryKey: ["agents"], queryFn: api.agents, staleTime: 60_000 });
+
+/** The conversations found, page by page. */
+export const conversationsQuery = (query: string) =>
+  infiniteQueryOptions({
+    queryKey: ["conversations", query],
+    queryFn: ({ pageParam, signal }) => api.conversations(query, pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor,
+  });
