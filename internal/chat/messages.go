@@ -103,6 +103,19 @@ func (s *Store) FinishTx(ctx context.Context, tx *sqldb.Tx, m Message) (gone boo
 	return false, err
 }
 
+// SaveSummary keeps what is known by now of a finished answer of actor's trace; nothing
+// happens when the message is gone.
+func (s *Store) SaveSummary(ctx context.Context, actor, id string, summary json.RawMessage) error {
+	err := s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE messages SET trace_summary = $3 WHERE id = $1 AND actor = $2 AND status <> 'streaming'`, id, actor, string(summary))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep the trace summary of message %s: %w", id, err)
+	}
+	return nil
+}
+
 // Messages returns all messages of actor's conversation, oldest first.
 func (s *Store) Messages(ctx context.Context, actor, conversationID string) (out []Message, err error) {
 	err = s.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {

@@ -36,6 +36,20 @@ func (summary) Schema(r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[gateway.Summary](), true, "")
 }
 
+// of returns the summary with the id of the trace that ratings go to, which for an
+// agent's own trace may have been found after the answer's end.
+func (s summary) of(traceID string) summary {
+	var v gateway.Summary
+	if traceID == "" || json.Unmarshal(s, &v) != nil || v.TraceID == traceID {
+		return s
+	}
+	v.TraceID = traceID
+	if raw, err := json.Marshal(v); err == nil {
+		return raw
+	}
+	return s
+}
+
 // outputItems are output items in the Responses vocabulary, as the agent sent them.
 type outputItems json.RawMessage
 

@@ -41,8 +41,9 @@ func (s *API) listMessages(ctx context.Context, in *conversationInput) (*page[me
 	var out []messageView
 	for _, m := range messages {
 		v := viewMessage(m)
-		_, linked := links[m.TraceID]
+		l, linked := links[m.TraceID]
 		v.rate(m, linked)
+		v.TraceSummary = v.TraceSummary.of(l.TraceID)
 		v.Feedback = append(v.Feedback, votes[m.TraceID]...)
 		out = append(out, v)
 	}

@@ -1,13 +1,18 @@
 package webapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+	"github.com/thumbprint-ai/thumbprint/internal/httpx"
+	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 )
 
@@ -26,6 +31,7 @@ type traceView struct {
 	Spans               []spanView        `json:"spans" nullable:"false"`
 	Assessments         []assessmentView  `json:"assessments" nullable:"false"`
 	MLflowURL           string            `json:"mlflow_url,omitempty"`
+	TraceSummary        summary           `json:"trace_summary,omitempty" doc:"The message's, with what the trace adds to it."`
 }
 
 type spanView struct {
@@ -102,7 +108,25 @@ func (s *API) messageTrace(ctx context.Context, in *messageInput) (*traceOutput,
 	v.ClientRequestID = l.ClientRequestID
 	v.ConversationID = m.ConversationID
 	v.MLflowURL = s.TraceURL(t.Info.ExperimentID, traceID)
+	v.TraceSummary = s.summarize(ctx, m, l, t)
 	return &traceOutput{v}, nil
+}
+
+// summarize returns the answer's summary with what the agent's own trace adds, and
+// keeps it with the message. A trace that we record adds nothing.
+func (s *API) summarize(ctx context.Context, m chat.Message, l link.Link, t *mlflow.Trace) summary {
+	var seen gateway.Summary
+	if l.TraceBy != link.ByAgent || t.Info.State == mlflow.StateInProgress || json.Unmarshal(m.TraceSummary, &seen) != nil {
+		return summary(m.TraceSummary)
+	}
+	known, err := json.Marshal(seen.Traced(t))
+	if err == nil && !bytes.Equal(known, m.TraceSummary) {
+		err = s.Chats.SaveSummary(ctx, m.Actor, m.ID, known)
+	}
+	if err != nil { // the trace can be read all the same
+		httpx.Note(ctx, err)
+	}
+	return known
 }
 
 func notReady() error {

@@ -365,6 +365,7 @@ function trace({ state, faults, res }, id) {
     tags: { "thumbprint.agent": "demo", "thumbprint.agent_version": "1" },
     metadata: { "mlflow.trace.session": message.conversation, "mlflow.trace.user": "local", "mlflow.trace.cost": '{"total_cost": 0.00124}' },
     token_usage: { input_tokens: 412, output_tokens: 188, total_tokens: 600 },
+    trace_summary: { ...message.traceSummary, trace_id: `tr-${"5f0c".repeat(8)}`, input_tokens: 412, output_tokens: 188, total_tokens: 600, retrieval_calls: 1, llm_calls: 2, spans_count: 5 },
     ...traceOf(faults.trace, question, message),
     assessments: [...state.feedback.values()]
       .filter(({ target, withdrawn }) => target === message.traceId && !withdrawn)

@@ -55,6 +55,22 @@ describe("an answer", () => {
       await list.getByRole("link", { name: "Mine" }).waitFor();
     }));
 
+  it("says what its trace adds to what its stream showed, once the trace is there", () =>
+    withPage({}, async ({ page, mock }) => {
+      mock.faults.traceReadyAfter = 1;
+      await ask(page, "Hello");
+      const answer = await settled(page);
+      const line = answer.getByText(/\d+ tokens/);
+      await line.click();
+      await answer.getByText("First word after").waitFor();
+      await until(() => mock.faults.traceReadyAfter, 0);
+      expect(await answer.getByText("Trace ID").count()).toBe(0);
+      await line.click();
+      await line.click();
+      await answer.getByText("412 in · 188 out").waitFor();
+      for (const fact of ["Retrievals: 1", "Model calls: 2", "Spans: 5", "Trace ID: tr-"]) await answer.getByText(fact).waitFor();
+    }));
+
   it("goes on after the connection is cut, from where it was", () =>
     withPage({}, async ({ page, mock }) => {
       mock.faults.cutAfter = 20;

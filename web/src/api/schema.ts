@@ -909,6 +909,8 @@ export interface components {
                 [key: string]: unknown;
             };
             trace_id: string;
+            /** @description The message's, with what the trace adds to it. */
+            trace_summary?: components["schemas"]["Summary"];
         };
     };
     responses: never;

@@ -1,5 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { ChevronLeft, ChevronRight, CircleAlert, Info, RotateCcw, Route } from "lucide-react";
 import { memo, useMemo, useState } from "react";
+import { api } from "../api/client";
 import type { Approval, Dimension, TraceSummary } from "../api/types";
 import { linkTo } from "../app/router";
 import { Details } from "../feedback/Details";
@@ -209,10 +211,19 @@ export function Siblings({ id, siblings, onChoose }: SiblingsProps) {
   );
 }
 
-/** Time, tokens and tools in one line, and what is behind them when it is opened. */
+/**
+ * Time, tokens and tools in one line, and what is behind them when it is opened. An agent's own trace comes seconds
+ * after its answer and says more than its stream did, so whoever opens the line has it looked for.
+ */
 function Summary({ message }: { message: ChatMessage }) {
   const { t, language } = useI18n();
-  const summary: TraceSummary | undefined = message.traceSummary;
+  const [open, setOpen] = useState(false);
+  const traced = useQuery({
+    queryKey: ["summary", message.id],
+    queryFn: async () => (await api.trace(message.id)).trace_summary ?? null,
+    enabled: open && message.rateable,
+  });
+  const summary: TraceSummary | undefined = traced.data ?? message.traceSummary;
   if (!summary) return null;
   const number = (value: number) => new Intl.NumberFormat(language).format(value);
   const tokens = summary.total_tokens ?? (summary.input_tokens ?? 0) + (summary.output_tokens ?? 0);
@@ -227,11 +238,14 @@ function Summary({ message }: { message: ChatMessage }) {
     [t.firstWord, summary.time_to_first_token_ms && duration(t, language, summary.time_to_first_token_ms)],
     [t.tokenUsage, tokens > 0 ? t.tokenSplit(number(summary.input_tokens ?? 0), number(summary.output_tokens ?? 0)) : undefined],
     [t.tools, tools.join(", ")],
+    [t.retrievals, summary.retrieval_calls && number(summary.retrieval_calls)],
+    [t.modelCalls, summary.llm_calls && number(summary.llm_calls)],
+    [t.spans, summary.spans_count && number(summary.spans_count)],
     [t.requestId, message.traceId],
     [t.traceId, summary.trace_id],
   ];
   return (
-    <details className="ms-auto min-w-0 text-xs text-quiet tabular-nums open:w-full">
+    <details onToggle={(event) => setOpen(event.currentTarget.open)} className="ms-auto min-w-0 text-xs text-quiet tabular-nums open:w-full">
       <summary className="flex min-h-8 items-center justify-end rounded-s ps-3 hover:text-ink pointer-coarse:min-h-11">
         {errors > 0 && <span className="shrink-0 text-danger">{t.errors(errors)}&nbsp;·&nbsp;</span>}
         <span className="truncate">{facts.join(" · ")}</span>

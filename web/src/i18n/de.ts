@@ -120,6 +120,8 @@ export const de: Messages = {
   milliseconds: (value) => `${value} ms`,
   firstWord: "Erstes Wort nach",
   tools: "Werkzeuge",
+  retrievals: "Suchen",
+  modelCalls: "Modellaufrufe",
   tokens: (count, formatted) => (count === 1 ? "1 Token" : `${formatted} Tokens`),
   toolCalls: (count) => (count === 1 ? "1 Werkzeugaufruf" : `${count} Werkzeugaufrufe`),
   notFound: "Dieses Gespräch gibt es nicht, oder es ist nicht deines.",

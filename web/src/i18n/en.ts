@@ -119,6 +119,8 @@ export const en = {
   milliseconds: (value: string) => `${value} ms`,
   firstWord: "First word after",
   tools: "Tools",
+  retrievals: "Retrievals",
+  modelCalls: "Model calls",
   tokens: (count: number, formatted: string) => (count === 1 ? "1 token" : `${formatted} tokens`),
   toolCalls: (count: number) => (count === 1 ? "1 tool call" : `${count} tool calls`),
   notFound: "This conversation does not exist, or it is not yours.",

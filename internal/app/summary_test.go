@@ -1,0 +1,81 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
+	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
+)
+
+// tracedServer is a server with an agent that has recorded a trace of its answer by the
+// time it ends, and one answer of it.
+func tracedServer(t *testing.T) (s *Server, answer gjson.Result) {
+	t.Helper()
+	var store *mlflow.Client
+	traced := agenttest.New(t, func(r agenttest.Request) []agenttest.Step {
+		start := time.Now()
+		root := mlflowtrace.NewSpanID()
+		span := func(kind, name string) mlflowtrace.Span {
+			return mlflowtrace.Span{ID: mlflowtrace.NewSpanID(), ParentID: root, Name: name, Type: kind, Start: start, End: start.Add(time.Millisecond)}
+		}
+		err := mlflowtrace.Record(context.Background(), store, &mlflowtrace.Trace{ID: mlflowtrace.NewTraceID(), ExperimentID: "0",
+			ClientRequestID: r.Get("custom_inputs.client_request_id"), TokenUsage: &mlflowtrace.TokenUsage{InputTokens: 5, OutputTokens: 7, TotalTokens: 12},
+			Spans: []mlflowtrace.Span{{ID: root, Name: "agent", Type: mlflowtrace.TypeAgent, Start: start, End: start.Add(time.Millisecond)},
+				span(mlflowtrace.TypeRetriever, "search"), span(mlflowtrace.TypeTool, "weather"), span(mlflowtrace.TypeChatModel, "model"), span(mlflowtrace.TypeLLM, "model")}})
+		if err != nil {
+			t.Errorf("the agent's trace: %v", err)
+		}
+		return agenttest.Answer("hello")
+	})
+	s = start(t, "agents: [{id: own, protocol: responses, url: \""+traced.URL+"\"}]\n")
+	store = s.mlflow
+	_, _, body := call(t, s, "POST", "/api/v1/agents/own/invocations", `{"messages":[{"role":"user","content":"hi"}],"stream":false}`)
+	return s, gjson.Parse(body)
+}
+
+// summaryOf is the trace summary on the answer's message.
+func summaryOf(t *testing.T, s *Server, answer gjson.Result) gjson.Result {
+	t.Helper()
+	_, _, list := call(t, s, "GET", "/api/v1/conversations/"+answer.Get("conversation_id").Str+"/messages", "")
+	return gjson.Get(list, "items.1.traceSummary")
+}
+
+// TestASummaryGetsWhatTheAgentsTraceAdds: what the stream of an agent did not show is
+// on the message once somebody has looked at its trace, also after a reload.
+func TestASummaryGetsWhatTheAgentsTraceAdds(t *testing.T) {
+	t.Parallel()
+	s, answer := tracedServer(t)
+	streamed := summaryOf(t, s, answer)
+	status, _, trace := call(t, s, "GET", "/api/v1/messages/"+answer.Get("message_id").Str+"/trace", "")
+	if status != 200 || streamed.Get("spans_count").Int() != 1 {
+		t.Fatalf("%d %s; before, %s", status, trace, streamed)
+	}
+	want := map[string]any{"tools_called": []any{"weather"}, "retrieval_calls": 1.0, "llm_calls": 2.0, "spans_count": 5.0,
+		"input_tokens": 5.0, "output_tokens": 7.0, "total_tokens": 12.0, "trace_id": gjson.Get(trace, "trace_id").Str}
+	for _, asSeen := range []string{"duration_ms", "time_to_first_token_ms", "status", "client_request_id"} {
+		if v := streamed.Get(asSeen); v.Exists() {
+			want[asSeen] = v.Value()
+		}
+	}
+	for where, got := range map[string]gjson.Result{"on the message": summaryOf(t, s, answer), "with the trace": gjson.Get(trace, "trace_summary")} {
+		if d := cmp.Diff(any(want), got.Value()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", where, d)
+		}
+	}
+}
+
+func TestASummaryNamesTheTraceThatARatingFound(t *testing.T) {
+	t.Parallel()
+	s, answer := tracedServer(t)
+	status, _, rated := call(t, s, "POST", "/api/log_assessment", `{"trace_id":"`+answer.Get("client_request_id").Str+`","assessment_name":"user_feedback","assessment_value":true}`)
+	if id := summaryOf(t, s, answer).Get("trace_id").Str; status != 200 || !strings.HasPrefix(id, "tr-") || id != gjson.Get(rated, "trace_id").Str {
+		t.Errorf("%d %s; the message names %q", status, rated, id)
+	}
+}
