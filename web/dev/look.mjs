@@ -64,6 +64,59 @@ const states = {
     await page.locator("section").getByRole("alert").waitFor();
     mock.faults.rate = 0;
   }],
+  unsent: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Good response" }).waitFor();
+    await page.context().setOffline(true);
+    await page.getByRole("button", { name: "Good response" }).click();
+    await page.getByText("kept in this browser").waitFor();
+  }],
+  undelivered: ["/c/conv-2", async (page) => {
+    mock.faults.waiting = "failed";
+    await page.getByRole("button", { name: "Bad response" }).click();
+    await page.getByRole("textbox", { name: "Comment" }).fill("Typed, and not sent");
+    await page.getByRole("heading", { name: "How do I return an order?" }).or(page.getByRole("article").first()).last().click();
+    await page.getByText("Draft").waitFor();
+  }],
+  unreachable: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Good response" }).waitFor();
+    await page.context().setOffline(true);
+    await ask(page, "Is anybody there?");
+    await page.getByRole("alert").first().waitFor();
+  }],
+  help_asked: ["/c/conv-2", async (page) => {
+    await page.route("**/api/log_assessment", (route) => route.fulfill({ status: 413, headers: { "X-Request-Id": "gw-4711" }, json: { status: 413, detail: "The comment is too long.", hint: "Shorten it to 4,000 characters." } }));
+    await page.getByRole("button", { name: "Bad response" }).click();
+    await page.getByText("gw-4711").waitFor();
+  }],
+  missing: ["/c/none", (page) => page.getByText("does not exist").waitFor()],
+  listless: ["/", async (page, size) => {
+    mock.faults.list = 400;
+    await page.reload();
+    if (size === "phone") await page.getByRole("button", { name: "Open sidebar" }).click();
+    await page.getByText("could not be loaded").waitFor();
+  }],
+  editing: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Edit message" }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("textbox", { name: "Edit your message" }).waitFor();
+  }],
+  renaming: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Options for this conversation" }).click();
+    await page.getByRole("menuitem", { name: "Rename" }).click();
+    await page.getByRole("textbox", { name: "Conversation title" }).waitFor();
+  }],
+  asked: ["/c/conv-2", async (page) => {
+    await page.getByRole("button", { name: "Options for this conversation" }).click();
+    await page.getByRole("menuitem", { name: "Rate this conversation" }).click();
+    await page.getByRole("group", { name: "Rate this conversation" }).getByRole("button", { name: "Good response" }).click();
+    await page.locator('[data-delivery="delivered"]').last().waitFor();
+  }],
+  untraced: ["/trace/conv-4-a", async (page) => {
+    mock.faults.traceReadyAfter = 1e6;
+    await page.reload();
+    await page.getByText("Waiting for the trace").waitFor();
+  }],
+  traceless: ["/traces?state=IN_PROGRESS", (page) => page.getByText("No traces match.").last().waitFor()],
   tool: ["/", async (page) => {
     await ask(page, "Show me a tool call");
     await answered(page);
@@ -188,10 +241,10 @@ for (const [size, viewport] of Object.entries(sizes)) {
       const page = await context.newPage();
       page.setDefaultTimeout(5000);
       const label = `${name}-${size}-${colorScheme}`;
-      page.on("console", (message) => message.type() === "error" && !/status of 404/.test(message.text()) && console.log(`${label}: ${message.text()}`));
+      page.on("console", (message) => message.type() === "error" && !/status of 4|net::ERR/.test(message.text()) && console.log(`${label}: ${message.text()}`));
       try {
         await page.goto(mock.url + path);
-        await page.getByRole("button", { name: /^Agent:|Backwards/ }).or(page.locator("[data-trace], [role=tree]")).first().waitFor();
+        await (path.startsWith("/trace") ? page.getByRole("main") : page.getByRole("button", { name: /^Agent:/ })).waitFor();
         await act?.(page, size);
         await page.screenshot({ path: `${folder}/${label}.png` });
         await page.addScriptTag({ path: axe });

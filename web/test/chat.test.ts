@@ -259,6 +259,27 @@ describe("the composer", () => {
       expect(await answers(page).count()).toBe(0);
     }));
 
+  it("gives the text back when the server cannot be reached, and leaves the conversation as it is", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page }) => {
+      await page.getByText("An answer about").waitFor();
+      await page.context().setOffline(true);
+      await ask(page, "Is anybody there?");
+      await page.getByRole("alert").getByText("The server cannot be reached.").waitFor();
+      await until(() => page.getByRole("textbox", { name: "Message" }).inputValue(), "Is anybody there?");
+      await page.context().setOffline(false);
+      await page.getByRole("button", { name: "Send message" }).click();
+      await page.getByText("You said: Is anybody there?").waitFor();
+      expect(await answers(page).count()).toBe(2);
+    }));
+
+  it("says that a conversation is gone that was deleted elsewhere", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
+      await page.getByText("An answer about").waitFor();
+      mock.state.conversations.delete("conv-2");
+      await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+      await page.getByText("This conversation does not exist").waitFor();
+    }));
+
   it("does not send what an input method is still composing", () =>
     withPage({}, async ({ page, mock }) => {
       await page.getByRole("textbox", { name: "Message" }).fill("かん");

@@ -71,7 +71,7 @@ function Editor({ text, onCancel, onSend }: EditorProps) {
   const ready = changed.trim() !== "";
   return (
     <form
-      className="rounded-l border border-edge bg-raised p-3"
+      className="mb-3 rounded-l border border-edge bg-raised p-3 focus-within:border-accent focus-within:outline focus-within:outline-accent"
       onSubmit={(event) => {
         event.preventDefault();
         if (ready) onSend(changed.trim());

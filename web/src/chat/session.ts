@@ -65,18 +65,16 @@ export class Session {
   async load(): Promise<void> {
     const { id } = this.chat.get();
     if (!id) return;
-    try {
-      await this.#readStored(id);
-    } catch (error) {
-      const missing = error instanceof ApiError && error.status === 404;
-      this.#update({ load: missing ? "missing" : "failed" });
-    }
+    await this.#readStored(id).catch((error) => this.#update({ load: isGone(error) ? "missing" : "failed" }));
   }
 
   /** Takes over what another tab did meanwhile; what is shown stays when that cannot be learnt. */
   async refresh(): Promise<void> {
     const { id, load, running } = this.chat.get();
-    if (id && load === "ready" && !running) await this.#readStored(id).catch(() => {});
+    if (!id || load !== "ready" || running) return;
+    await this.#readStored(id).catch((error) => {
+      if (isGone(error)) this.#update({ load: "missing" });
+    });
   }
 
   async #readStored(id: string): Promise<void> {
@@ -170,7 +168,7 @@ export class Session {
       if (turn.stored && !(error instanceof ApiError)) return this.#rejoin(turn.answerId, turn.lastEventId, turn.answer);
       // Nothing was stored: as if it had not been asked. The composer gives the text back.
       this.#update({ messages: before.messages, choices: before.choices, running: undefined });
-      if (before.id) void this.load();
+      void this.refresh();
       if (!this.#abort.signal.aborted) throw error;
     }
   }
@@ -305,6 +303,10 @@ class Turn {
     this.#named = true;
     return true;
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 404;
 }
 
 function fromStored(message: Message): ChatMessage {
