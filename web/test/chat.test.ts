@@ -24,6 +24,30 @@ describe("an answer", () => {
       expect(await answer.getAttribute("data-trace-id")).toBe(traceId);
     }));
 
+  it("has its actions when it has ended: the last one's are always in sight, an older one's under the mouse and with the focus", () =>
+    withPage({ pace: 40, reducedMotion: "reduce" }, async ({ page }) => {
+      const row = (at: number) => answers(page).nth(at).getByRole("button", { name: "Bad response" });
+      const seen = (at: number) => row(at).evaluate((button) => button.checkVisibility({ opacityProperty: true }));
+      await ask(page, "Hello");
+      await settled(page);
+      const names = await answers(page).first().locator(":is(button, a)[aria-label]:not(details *)").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
+      expect(names).toEqual(["Copy", "Good response", "Bad response", "Regenerate", "Open trace"]);
+      expect(await seen(0)).toBe(true);
+      await ask(page, "Give me a slow answer");
+      await page.getByText("sentence 2").waitFor();
+      expect(await row(1).count()).toBe(0);
+      await page.keyboard.press("Escape");
+      await settled(page, "stopped");
+      await page.mouse.move(5, 5);
+      expect([await seen(0), await seen(1)]).toEqual([false, true]);
+      await row(0).focus();
+      expect(await seen(0)).toBe(true);
+      await page.getByRole("textbox", { name: "Message" }).focus();
+      expect(await seen(0)).toBe(false);
+      await answers(page).first().hover();
+      expect(await seen(0)).toBe(true);
+    }));
+
   it("is detached, so that the server goes on without the page", () =>
     withPage({}, async ({ page, mock }) => {
       await ask(page, "Hello");

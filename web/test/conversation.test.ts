@@ -17,6 +17,11 @@ describe("sharing", () => {
       await dialog.getByRole("button", { name: "Create link" }).click();
       const url = await dialog.getByRole("textbox", { name: "Link to the conversation" }).inputValue();
       expect(url).toMatch(/^http.*\/share\/shr-/);
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await dialog.getByRole("button", { name: "Copy" }).click();
+      // Said in the dialog: what is outside of a modal one is not heard.
+      await dialog.getByRole("status").filter({ hasText: "Copied" }).waitFor({ state: "attached" });
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(url);
       await page.keyboard.press("Escape");
       await dialog.waitFor({ state: "detached" });
       await open();
@@ -153,6 +158,24 @@ describe("rating a conversation", () => {
       await menu.click();
       await page.getByRole("menuitem", { name: "Rate this conversation" }).click();
       await until(() => page.getByRole("group", line).first().getByRole("button", { name: "Bad response" }).getAttribute("aria-pressed"), "true");
+    }));
+
+  it.each([
+    ["on a desktop", { viewport: { width: 1280, height: 800 } }],
+    ["on a small phone", { viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true }],
+  ])("moves no button %s", (_name, options) =>
+    withPage({ path: "/c/conv-2", ...options }, async ({ page }) => {
+      await page.getByText("An answer about").waitFor();
+      await page.getByRole("button", { name: "Options for this conversation" }).click();
+      await page.getByRole("menuitem", { name: "Rate this conversation" }).click();
+      const buttons = page.getByRole("group", line).first().getByRole("button");
+      const up = page.getByRole("group", line).first().getByRole("button", { name: "Good response" });
+      await up.waitFor();
+      const places = () => buttons.evaluateAll((all) => all.map((one) => JSON.stringify(one.getBoundingClientRect())));
+      const before = await places();
+      await up.click();
+      await page.locator('[data-delivery="delivered"]').waitFor();
+      expect(await places()).toEqual(before);
     }));
 
   it("is not offered where no answer has a trace", () =>

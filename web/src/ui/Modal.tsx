@@ -1,4 +1,6 @@
 import { useLayoutEffect, useRef, type ReactNode } from "react";
+import { useApp } from "../app/context";
+import { Spoken } from "./notices";
 
 interface Props {
   label: string;
@@ -20,6 +22,7 @@ const places = {
  * closes on Esc and gives the focus back. A click beside it closes it too.
  */
 export function Modal({ label, onClose, place = "centre", role = "dialog", children }: Props) {
+  const { notices } = useApp();
   const dialog = useRef<HTMLDialogElement>(null);
   // As a layout's effect it is undone while the dialog is still in the page: closed later, it would give no focus back.
   useLayoutEffect(() => {
@@ -50,6 +53,7 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
       }}
     >
       {children}
+      <Spoken notices={notices} />
     </dialog>
   );
 }

@@ -1,4 +1,5 @@
 import { CircleAlert, X } from "lucide-react";
+import { useState } from "react";
 import type { Failure } from "../api/http";
 import { Observable, useObservable } from "../app/observable";
 import { useT } from "../i18n";
@@ -55,16 +56,25 @@ export class Notices {
   };
 }
 
-/** The polite region is always there: one that appears with its text is often not read. */
+/** What is said from now on. It is there before: a region that appears with its text is often not read. A modal dialog needs its own: what is outside is not read then. */
+export function Spoken({ notices }: { notices: Notices }) {
+  const spoken = useObservable(notices.spoken);
+  const [before] = useState(spoken);
+  const [said, setSaid] = useState(false);
+  if (!said && spoken !== before) setSaid(true);
+  return (
+    <div role="status" className="sr-only">
+      {said && spoken}
+    </div>
+  );
+}
+
 export function NoticeRegions({ notices }: { notices: Notices }) {
   const t = useT();
   const toasts = useObservable(notices.toasts);
-  const spoken = useObservable(notices.spoken);
   return (
     <>
-      <div role="status" className="sr-only">
-        {spoken}
-      </div>
+      <Spoken notices={notices} />
       <section
         aria-label={t.notifications}
         className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3 max-h-full overflow-y-auto"
