@@ -46,9 +46,9 @@ svg { width: 1.1rem; height: 1.1rem; fill: none; stroke: currentColor; stroke-wi
 .panel { margin-top: 0.5rem; padding: 0.75rem; max-width: 24rem; background: var(--thumbprint-surface, Canvas); border: 1px solid var(--thumbprint-line, color-mix(in srgb, currentColor 20%, transparent)); border-radius: var(--thumbprint-radius, 0.5rem); }
 .title { font-weight: 600; margin: 0 0 0.5rem; }
 .chips { display: flex; flex-wrap: wrap; gap: 0.35rem; }
-.chips button { border-color: var(--thumbprint-line, color-mix(in srgb, currentColor 40%, transparent)); border-radius: 999px; padding: 0 0.7rem; font-size: 0.85em; }
+.chips button { border-color: var(--thumbprint-line, color-mix(in srgb, currentColor 50%, transparent)); border-radius: 999px; padding: 0 0.7rem; font-size: 0.85em; }
 .chips button[aria-pressed="true"] { border-color: var(--thumbprint-accent, #0e6b60); color: var(--thumbprint-accent, #0e6b60); font-weight: 600; }
-textarea { box-sizing: border-box; width: 100%; margin: 0.5rem 0; font: inherit; color: inherit; background: none; border: 1px solid var(--thumbprint-line, color-mix(in srgb, currentColor 40%, transparent)); border-radius: var(--thumbprint-radius, 0.5rem); padding: 0.4rem 0.6rem; }
+textarea { box-sizing: border-box; width: 100%; margin: 0.5rem 0; font: inherit; color: inherit; background: none; border: 1px solid var(--thumbprint-line, color-mix(in srgb, currentColor 50%, transparent)); border-radius: var(--thumbprint-radius, 0.5rem); padding: 0.4rem 0.6rem; }
 .send { background: var(--thumbprint-accent, #0e6b60); color: var(--thumbprint-on-accent, #fff); padding: 0 0.8rem; }
 .send:hover { background: var(--thumbprint-accent, #0e6b60); filter: brightness(0.9); }
 .plain { padding: 0 0.8rem; }
