@@ -41,11 +41,9 @@ type Request struct {
 	// "Bearer". Only ForwardUser looks at it.
 	Authorization string
 
-	// OnWait, if not nil, is called whenever the agent has been asked and is about
-	// to be waited for: by Open, possibly from another goroutine and while it
-	// returns, and by each Stream.Next that finds nothing. Every client must call it:
-	// what came together may be passed on together, but nothing may be held back
-	// while there is nothing to do.
+	// OnWait, if not nil, is called by Stream.Next whenever it is about to wait
+	// for the agent. Every client must call it: what came together may be passed
+	// on together, but nothing may be held back while there is nothing to do.
 	OnWait func()
 }
 

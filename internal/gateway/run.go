@@ -19,13 +19,13 @@ type Sink interface {
 	// Send takes one event, one line of JSON or the word [DONE], valid until it
 	// returns. It is used by one goroutine at a time.
 	Send(data []byte) error
-	// Flush may be called by several goroutines, also while Send is running and
-	// after Run has returned; then it does nothing.
+	// Flush may be called by another goroutine meanwhile, and when Run has just
+	// returned; then it does nothing.
 	Flush() error
 }
 
-// patience is how long the turn's name may wait for the agent to be asked, so
-// that neither waits for the other: the way to an agent may be long.
+// patience is how long the answer's name waits for an agent that answers at once:
+// then both go out together, and neither waits for the other.
 const patience = time.Millisecond
 
 // Run answers the turn into sink and returns the answer, which is stored by
@@ -122,13 +122,10 @@ func (t *Turn) relay(sink Sink, obs *observer) error {
 		return err
 	}
 	t.called = true
-	early := time.AfterFunc(patience, func() { t.flush(sink) })
-	defer early.Stop()
-	t.req.OnWait = func() {
-		early.Stop()
-		t.flush(sink)
-	}
+	t.req.OnWait = func() { t.flush(sink) }
+	early := time.AfterFunc(patience, t.req.OnWait)
 	stream, err := t.agent.Client.Open(t.ctx, &t.req)
+	early.Stop()
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"time"
@@ -128,7 +127,6 @@ func (c *Caller) Open(ctx context.Context, req *agent.Request, body map[string]a
 			return nil, cl.authError(err)
 		}
 	}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { cl.onWait() }})
 	cl.ctx, cl.cancel = context.WithCancelCause(ctx)
 	cl.timer = time.AfterFunc(c.cfg.HeaderTimeout, func() { cl.cancel(errSilent) })
 	question := &letter{payload}
