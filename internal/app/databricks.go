@@ -21,6 +21,9 @@ const (
 	// live for an hour, and one that a stream began with must last that long.
 	refreshAhead = 5 * time.Minute
 	fetchTime    = 30 * time.Second
+	// fetchPause is how long after a failure the next fetch waits, so that a token
+	// endpoint in trouble is not asked by everybody's every call.
+	fetchPause = 2 * time.Second
 )
 
 // workspace signs in at the Databricks workspace of the environment, for MLflow
@@ -77,13 +80,24 @@ type machineToken struct {
 
 	mu       sync.Mutex
 	token    *oauth2.Token // guarded by mu; nil before the first
-	fetching *fetch        // guarded by mu; nil when none is under way
+	fetching *fetch        // guarded by mu; under way, or failed a moment ago; else nil
 }
 
-// fetch is one request for a token; err is there once done is closed.
+// fetch is one request for a token; err and ended are there once done is closed.
 type fetch struct {
-	done chan struct{}
-	err  error
+	done  chan struct{}
+	err   error
+	ended time.Time
+}
+
+// over reports whether the fetch has failed, and not just now.
+func (f *fetch) over() bool {
+	select {
+	case <-f.done:
+		return time.Since(f.ended) >= fetchPause
+	default:
+		return false
+	}
 }
 
 // get returns a token that is good now. It waits for a fetch only when there is
@@ -116,7 +130,7 @@ func (m *machineToken) look() (string, *fetch) {
 	if m.token != nil && now.Before(m.token.Expiry) {
 		token = m.token.AccessToken
 	}
-	if m.fetching == nil && (token == "" || now.After(m.token.Expiry.Add(-refreshAhead))) {
+	if (m.fetching == nil || m.fetching.over()) && (token == "" || now.After(m.token.Expiry.Add(-refreshAhead))) {
 		m.fetching = &fetch{done: make(chan struct{})}
 		go m.run(m.fetching)
 	}
@@ -136,8 +150,9 @@ func (m *machineToken) run(f *fetch) {
 		}
 		m.token = token
 	}
-	f.err = m.explain(err)
-	m.fetching = nil
+	if f.err, f.ended = m.explain(err), time.Now(); f.err == nil {
+		m.fetching = nil
+	}
 	close(f.done)
 }
 

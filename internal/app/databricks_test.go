@@ -20,6 +20,7 @@ import (
 // it follows what Databricks documents of OAuth for service principals.
 type fakeTokenEndpoint struct {
 	mu    sync.Mutex
+	asked int    // guarded by mu
 	given int    // guarded by mu
 	fail  int    // a status to fail with; guarded by mu
 	last  string // what the last request said; guarded by mu
@@ -29,6 +30,7 @@ func (f *fakeTokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	time.Sleep(time.Second) // of the bubble
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked++
 	_ = r.ParseForm()
 	id, secret, _ := r.BasicAuth()
 	f.last = fmt.Sprintf("%s %s %s %s %s %s", r.Method, r.URL, id, secret, r.Form.Get("grant_type"), r.Form.Get("scope"))
@@ -105,8 +107,17 @@ func TestATokenIsReplacedBeforeItsEnd(t *testing.T) {
 		if got, err := ws.token(t.Context()); err == nil || errors.Is(err, mlflow.ErrUnauthenticated) {
 			t.Errorf("token %q, which has ended; %v", got, err)
 		}
+		asked := f.asked
+		for range 100 { // whose calls all fail at once, without asking again
+			if got, err := ws.token(t.Context()); got != "" || err == nil {
+				t.Errorf("token %q, %v", got, err)
+			}
+		}
+		if f.asked != asked {
+			t.Errorf("an endpoint that has just failed was asked %d times more", f.asked-asked)
+		}
 		f.failWith(0)
-		at(0, "token-3", true)
+		at(fetchPause, "token-3", true)
 	})
 }
 
