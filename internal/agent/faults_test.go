@@ -73,6 +73,8 @@ func TestFaults(t *testing.T) {
 			agenttest.Event(`{"type": "response.created", "response": {}}`)}, 3, agent.CodeTruncated, "cut off"},
 		"endless event":     {[]agenttest.Step{hello, agenttest.Raw("data: " + strings.Repeat("x", 65<<10)), agenttest.Hang()}, 1, agent.CodeTooLarge, "65536 bytes"},
 		"too large JSON":    {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"output": ["`+strings.Repeat("x", 65<<10)+`"]}`)}, 0, agent.CodeTooLarge, "65536 bytes"},
+		"bottomless event":  {[]agenttest.Step{hello, agenttest.Event(`{"type": "x", "a": ` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`)}, 1, agent.CodeBadResponse, "not a JSON object"},
+		"bottomless JSON":   {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"output": [`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+`]}`)}, 0, agent.CodeBadResponse, "not a JSON object"},
 		"not JSON":          {[]agenttest.Step{hello, agenttest.Event("hello")}, 1, agent.CodeBadResponse, "not a JSON object"},
 		"not an object":     {[]agenttest.Step{agenttest.Event(`["a"]`)}, 0, agent.CodeBadResponse, "not a JSON object"},
 		"HTML with 200":     {[]agenttest.Step{agenttest.Reply(200, "text/html", html)}, 0, agent.CodeBadResponse, "text/html instead of"},

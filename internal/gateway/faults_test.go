@@ -3,9 +3,12 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
@@ -48,5 +51,39 @@ func TestFailEveryStoreCallOfATurn(t *testing.T) {
 				sqldbtest.FailEach(t, h.db, written, func(ctx context.Context) error { return do(ctx, h, turn) })
 			})
 		})
+	}
+}
+
+// TestAPanicEndsOneAnswer: what was said until then is kept, and the process lives,
+// also when nobody waits for the answer.
+func TestAPanicEndsOneAnswer(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	h.agent.says(delta("a", "Hel"), func() { panic("boom") })
+	turn, a := h.run(ask("hello"))
+	if a.Status != chat.Failed || a.ErrorCode != "internal" || h.message(turn.MessageID).Status != chat.Failed || a.Text != "Hel" {
+		t.Errorf("%+v", a)
+	}
+	detached, err := h.svc.Begin(t.Context(), ask("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := h.svc.Detach(detached)
+	for n := 0; err == nil; n++ {
+		_, err = live.Next(t.Context(), n)
+	}
+	if m := h.message(detached.MessageID); err != io.EOF || m.Status != chat.Failed {
+		t.Errorf("%v, %+v", err, m)
+	}
+}
+
+// TestArgumentsWithoutBottom: a tool's arguments are text that nobody has checked.
+func TestArgumentsWithoutBottom(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	deep := strings.Repeat("[", 1<<20)
+	h.agent.says(itemDone(`{"type":"function_call","call_id":"c","name":"f","arguments":"`+deep+`"}`),
+		itemDone(`{"type":"function_call_output","call_id":"c","output":"`+deep+strings.Repeat("]", 1<<20)+`"}`), delta("a", "Hello"))
+	turn, a := h.run(ask("hello"))
+	if m := h.message(turn.MessageID); a.Status != chat.Completed || m.Status != chat.Completed || len(a.Summary.ToolsCalled) != 1 {
+		t.Errorf("%s %s, %+v", a.Status, m.Status, a.Summary)
 	}
 }

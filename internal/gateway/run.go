@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
@@ -115,9 +116,22 @@ func (t *Turn) flush(sink Sink) {
 	}
 }
 
+// codeInternal is the error code of answers that a mistake of ours ended.
+const codeInternal = "internal"
+
 // relay calls the agent and passes its events on until the first error; io.EOF
-// is the proper end.
-func (t *Turn) relay(sink Sink, obs *observer) error {
+// is the proper end. A panic ends this answer and nobody else's.
+func (t *Turn) relay(sink Sink, obs *observer) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.svc.log.Error("panic while an answer was relayed", "client_request_id", t.ClientRequestID, "panic", p, "stack", string(debug.Stack()))
+			err = agent.Errorf(codeInternal, "The answer could not be read, by a mistake of this server.")
+		}
+	}()
+	return t.relayAll(sink, obs)
+}
+
+func (t *Turn) relayAll(sink Sink, obs *observer) error {
 	if err := t.ctx.Err(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
@@ -68,7 +69,7 @@ func value(v gjson.Result) json.RawMessage {
 	switch {
 	case !v.Exists() || v.Type == gjson.Null:
 		return nil
-	case v.Type == gjson.String && gjson.Valid(v.Str):
+	case v.Type == gjson.String && !agent.TooDeep(v.Str) && gjson.Valid(v.Str):
 		return json.RawMessage(v.Str)
 	}
 	return json.RawMessage(v.Raw)

@@ -7,6 +7,7 @@
 package responses
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -67,21 +68,52 @@ func input(req *agent.Request) []any {
 }
 
 // translator passes everything on and watches for the end.
-type translator struct{ ended bool }
+type translator struct {
+	ended bool
+	said  bool // the agent has sent text or an item by itself
+}
 
 // Event implements upstream.Translator. response.completed is not the end of
 // the stream: an agent that thinks in several turns says created and completed
 // for each. So an event of another response opens the stream again, and only
 // the last completed allows [DONE] to be missing.
-func (t *translator) Event(raw upstream.Raw, _ *upstream.Queue) (pass bool, err error) {
+func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, err error) {
 	switch {
 	case raw.Type == vocab.TypeCompleted, raw.Type == vocab.TypeIncomplete,
 		raw.Type == "response.done", raw.Type == "response.cancelled":
 		t.ended = true
-	case strings.HasPrefix(raw.Type, "response."):
+		return t.close(raw, out), nil
+	case raw.Type == vocab.TypeTextDelta, raw.Type == vocab.TypeItemDone:
+		t.said = true
+	}
+	if strings.HasPrefix(raw.Type, "response.") {
 		t.ended = false
 	}
 	return true, nil
+}
+
+// close says the items of a response for an agent that tells them at its end only;
+// others have said them before.
+func (t *translator) close(raw upstream.Raw, out *upstream.Queue) (pass bool) {
+	items := gjson.GetBytes(raw.Data, "response.output").Array()
+	if t.said || len(items) == 0 {
+		return true
+	}
+	say(items, out)
+	out.Push(agent.Event{Type: raw.Type, Data: bytes.Clone(raw.Data)})
+	return false
+}
+
+// say queues finished items, each message with its text as one delta before it.
+func say(items []gjson.Result, out *upstream.Queue) {
+	for _, item := range items {
+		if item.Get("type").Str == "message" {
+			if text := upstream.Text(json.RawMessage(item.Get("content").Raw)); text != "" {
+				out.Push(vocab.TextDelta(item.Get("id").Str, text))
+			}
+		}
+		out.Push(vocab.RawItemDone(json.RawMessage(item.Raw)))
+	}
 }
 
 // Ended implements upstream.Translator.
@@ -91,21 +123,14 @@ func (t *translator) Ended() bool { return t.ended }
 func (t *translator) Finish(*upstream.Queue) {}
 
 // Answer implements upstream.Translator: the items of a response that was not
-// streamed, each message with its text as one delta before it.
+// streamed.
 func (t *translator) Answer(body []byte, out *upstream.Queue) error {
 	doc := gjson.ParseBytes(body)
 	items := doc.Get("output")
 	if !items.IsArray() {
 		return agent.Errorf(agent.CodeBadResponse, `The agent answered JSON that is not a response: it has no list "output".`)
 	}
-	for _, item := range items.Array() {
-		if item.Get("type").Str == "message" {
-			if text := upstream.Text(json.RawMessage(item.Get("content").Raw)); text != "" {
-				out.Push(vocab.TextDelta(item.Get("id").Str, text))
-			}
-		}
-		out.Push(vocab.RawItemDone(json.RawMessage(item.Raw)))
-	}
+	say(items.Array(), out)
 	out.Push(closing(doc))
 	return nil
 }

@@ -70,3 +70,36 @@ func TestAnswerStreamed(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
 }
+
+// An agent that tells its items only in its closing events is heard all the same, and
+// one that has said them is not repeated.
+func TestItemsThatComeAtTheEnd(t *testing.T) {
+	item := func(text string) string {
+		return `{"type":"message","id":"m","content":[{"type":"output_text","text":"` + text + `"}]}`
+	}
+	completed := func(text string) string {
+		return `{"type":"response.completed","response":{"output":[` + item(text) + `]}}`
+	}
+	delta := func(text string) string {
+		return `{"type":"response.output_text.delta","item_id":"m","delta":"` + text + `"}`
+	}
+	done := func(text string) string { return `{"type":"response.output_item.done","item":` + item(text) + `}` }
+	created := `{"type":"response.created","response":{}}`
+	for name, tc := range map[string]struct{ sent, want []string }{
+		"only there":        {[]string{created, completed("a")}, []string{created, delta("a"), done("a"), completed("a")}},
+		"only there, twice": {[]string{completed("a"), completed("b")}, []string{delta("a"), done("a"), completed("a"), delta("b"), done("b"), completed("b")}},
+		"said before":       {[]string{created, delta("a"), done("a"), created, completed("a")}, []string{created, delta("a"), done("a"), created, completed("a")}},
+		"text before":       {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var script []agenttest.Step
+			for _, ev := range tc.sent {
+				script = append(script, agenttest.Event(ev))
+			}
+			got, err := answer(t, script...)
+			if d := cmp.Diff(tc.want, got); d != "" || err != io.EOF {
+				t.Errorf("%v (-want +got):\n%s", err, d)
+			}
+		})
+	}
+}

@@ -114,7 +114,7 @@ func (c *call) document(resp *http.Response, limit int, t Translator) (*stream, 
 	}
 	body, ok := normalize(body)
 	if !ok {
-		return nil, c.bad(resp, "The agent at %s answered with something that is not a JSON object.", c.host)
+		return nil, c.bad(resp, "The agent at %s answered with something that is not a JSON object, or is nested without end.", c.host)
 	}
 	p := peek("", body)
 	if p.failed {

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
 )
 
 // peeked is what is the same in all protocols about one event.
@@ -20,11 +22,11 @@ type peeked struct {
 }
 
 // normalize makes data one JSON object on one line of valid UTF-8, or reports
-// that it is none. Bytes change only where they must: a line feed between JSON
+// that it is none that can be looked at. Bytes change only where they must: a line feed between JSON
 // tokens becomes a space, an invalid byte the replacement character (as it
 // would in a browser).
 func normalize(data []byte) ([]byte, bool) {
-	if !gjson.ValidBytes(data) || data[len(data)-len(bytes.TrimLeft(data, " \t\r\n"))] != '{' {
+	if agent.TooDeep(data) || !gjson.ValidBytes(data) || data[len(data)-len(bytes.TrimLeft(data, " \t\r\n"))] != '{' {
 		return nil, false
 	}
 	for i, b := range data {

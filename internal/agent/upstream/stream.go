@@ -108,7 +108,7 @@ func (s *stream) nonsense(raw sse.Event) error {
 	if raw.Type == "error" {
 		return s.call.reported(peeked{message: string(raw.Data)})
 	}
-	return agent.Errorf(agent.CodeBadResponse, "The agent at %s sent an event that is not a JSON object.", s.call.host)
+	return agent.Errorf(agent.CodeBadResponse, "The agent at %s sent an event that is not a JSON object, or is nested without end.", s.call.host)
 }
 
 // TraceID implements agent.Stream.
