@@ -49,7 +49,7 @@ func TestBodies(t *testing.T) {
 		{"a form", "text/plain", `{"name":"x"}`, httpx.RefuseUnknown, 415, "The body must be JSON, and the header must say Content-Type: application/json."},
 		{"a charset", "application/json; charset=latin1", `{}`, httpx.RefuseUnknown, 415, "The body must be JSON, and the header must say Content-Type: application/json."},
 		{"nothing", ct, "", httpx.RefuseUnknown, 400, "The request needs a JSON body."},
-		{"malformed", ct, `{"name":}`, httpx.RefuseUnknown, 400, "The body is not valid JSON (near byte 8)."},
+		{"malformed", ct, `{"name":}`, httpx.RefuseUnknown, 400, "The body is not valid JSON (near byte 9)."},
 		{"wrong type", ct, `{"list":[{"name":7}]}`, httpx.RefuseUnknown, 400, "list.name must be a string, not number."},
 		{"a list", ct, `[]`, httpx.RefuseUnknown, 400, "the body must be an object, not array."},
 		{"a fraction", ct, `{"age":1.5}`, httpx.RefuseUnknown, 400, "age must be a whole number, not number 1.5."},

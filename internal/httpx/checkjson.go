@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
@@ -29,84 +29,110 @@ func CheckJSON(data []byte) error {
 	if err := checkEscapes(data); err != nil {
 		return err
 	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
+		return malformed(err)
+	}
 	return checkTokens(data)
 }
 
-// level is one open object or array of the value being checked.
-type level struct {
-	keys  map[string]bool // of an object; nil for an array
-	isKey bool            // the next token of an object is a key
-}
-
-func checkTokens(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var stack []level
-	for values := 0; ; {
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			if values == 0 || len(stack) > 0 {
-				return errs.New(errs.Invalid, "The JSON ends too early.")
-			}
-			return nil
-		}
-		if err != nil {
-			return malformed(err, dec.InputOffset())
-		}
-		if len(stack) == 0 {
-			if values++; values > 1 {
-				return errs.New(errs.Invalid, "There is more after the end of the JSON.")
-			}
-		}
-		if stack, err = step(stack, tok); err != nil {
-			return err
-		}
-	}
-}
-
-// step takes one token.
-func step(stack []level, tok json.Token) ([]level, error) {
-	if d, ok := tok.(json.Delim); ok && (d == '}' || d == ']') {
-		return stack[:len(stack)-1], nil
-	}
-	if n := len(stack); n > 0 && stack[n-1].keys != nil {
-		top := &stack[n-1]
-		top.isKey = !top.isKey
-		if key, ok := tok.(string); ok && !top.isKey {
-			if top.keys[key] {
-				return nil, errs.New(errs.Invalid, "The key %s stands twice in one object of the JSON.", shorten(key))
-			}
-			top.keys[key] = true
-			return stack, nil
-		}
-	}
-	switch v := tok.(type) {
-	case json.Number:
-		if _, err := strconv.ParseFloat(v.String(), 64); err != nil {
-			return nil, errs.Wrap(err, errs.Invalid, "The number %s is out of range.", shorten(v.String()))
-		}
-	case json.Delim:
-		if len(stack) == maxDepth {
-			return nil, errs.New(errs.Invalid, "The JSON is nested deeper than %d levels.", maxDepth)
-		}
-		l := level{isKey: true}
-		if v == '{' {
-			l.keys = map[string]bool{}
-		}
-		return append(stack, l), nil
-	}
-	return stack, nil
-}
-
-func malformed(err error, offset int64) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errs.New(errs.Invalid, "The JSON ends too early.")
-	}
+func malformed(err error) error {
 	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		offset = syntax.Offset
+	switch text := err.Error(); {
+	case !errors.As(err, &syntax):
+		return errs.Wrap(err, errs.Invalid, "The body is not valid JSON.")
+	case text == "unexpected end of JSON input":
+		return errs.New(errs.Invalid, "The JSON ends too early.")
+	case strings.HasSuffix(text, "after top-level value"):
+		return errs.New(errs.Invalid, "There is more after the end of the JSON.")
+	case strings.HasSuffix(text, "exceeded max depth"):
+		return tooDeep()
 	}
-	return errs.Wrap(err, errs.Invalid, "The body is not valid JSON (near byte %d).", offset)
+	return errs.Wrap(err, errs.Invalid, "The body is not valid JSON (near byte %d).", syntax.Offset)
+}
+
+func tooDeep() error {
+	return errs.New(errs.Invalid, "The JSON is nested deeper than %d levels.", maxDepth)
+}
+
+// key is a key of the object of that number.
+type key struct {
+	object int
+	name   string
+}
+
+// checkTokens looks at what syntax allows and parsers differ in. data is valid JSON,
+// which makes it easy: a string is a key if a colon follows it.
+func checkTokens(data []byte) error {
+	var open []int // the numbers of the objects we are in, 0 for an array
+	objects, keys := 0, map[key]bool{}
+	for i := 0; i < len(data); i++ {
+		end := i + 1
+		switch c := data[i]; c {
+		case '{', '[':
+			if len(open) == maxDepth {
+				return tooDeep()
+			}
+			open = append(open, 0)
+			if c == '{' {
+				objects++
+				open[len(open)-1] = objects
+			}
+		case '}', ']':
+			open = open[:len(open)-1]
+		case '"':
+			end = stringEnd(data, i)
+			if !isKey(data[end:]) {
+				break
+			}
+			k := key{open[len(open)-1], unquote(data[i:end])}
+			if keys[k] {
+				return errs.New(errs.Invalid, "The key %s stands twice in one object of the JSON.", shorten(k.name))
+			}
+			keys[k] = true
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			end = numberEnd(data, i)
+			number := string(data[i:end])
+			if _, err := strconv.ParseFloat(number, 64); err != nil {
+				return errs.Wrap(err, errs.Invalid, "The number %s is out of range.", shorten(number))
+			}
+		}
+		i = end - 1
+	}
+	return nil
+}
+
+// stringEnd returns where the string that begins at data[at] is over.
+func stringEnd(data []byte, at int) int {
+	for i := at + 1; ; i++ {
+		switch data[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+}
+
+func numberEnd(data []byte, at int) int {
+	for at < len(data) && bytes.IndexByte([]byte("+-.0123456789Ee"), data[at]) >= 0 {
+		at++
+	}
+	return at
+}
+
+// isKey reports whether rest is what follows a key.
+func isKey(rest []byte) bool {
+	rest = bytes.TrimLeft(rest, " \t\r\n")
+	return len(rest) > 0 && rest[0] == ':'
+}
+
+func unquote(text []byte) (name string) {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return string(text[1 : len(text)-1])
+	}
+	_ = json.Unmarshal(text, &name) // valid, as all of it
+	return name
 }
 
 // shorten quotes what a caller sent, but not all of it.
