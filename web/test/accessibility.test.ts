@@ -208,6 +208,30 @@ describe("the focus", () => {
       await until(() => trigger.evaluate((element) => element === document.activeElement), true);
     }));
 
+  it.each(["Enter", "Escape"])("comes back from a title that is changed in the list, on %s", (key) =>
+    withPage({}, async ({ page, mock }) => {
+      await page.getByRole("button", { name: "Options for First try" }).press("Enter");
+      await page.getByRole("menuitem", { name: "Rename" }).press("Enter");
+      await page.getByRole("textbox", { name: "Conversation title" }).fill("Another");
+      await page.keyboard.press(key);
+      const title = key === "Enter" ? "Another" : "First try";
+      await until(() => page.evaluate(() => document.activeElement?.getAttribute("aria-label")), `Options for ${title}`);
+      expect([...mock.state.conversations.values()].filter((one) => (one as { title: string }).title === title)).toHaveLength(1);
+    }));
+
+  it("comes back from a question that is edited, or goes on to the next", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page }) => {
+      const edit = page.getByRole("button", { name: "Edit message" });
+      await edit.press("Enter");
+      await page.getByRole("textbox", { name: "Edit your message" }).press("Escape");
+      await until(() => edit.evaluate((button) => button === document.activeElement), true);
+      await edit.press("Enter");
+      await page.getByRole("textbox", { name: "Edit your message" }).fill("Hello");
+      await page.keyboard.press("Enter");
+      await until(() => page.evaluate(() => document.activeElement?.id), "message");
+      await page.getByText("You said: Hello").waitFor();
+    }));
+
   it("comes back from the drawer, from further questions and from a comment's form", () =>
     withPage({ viewport: { width: 390, height: 844 } }, async ({ page }) => {
       const back = (name: string | RegExp) => until(() => page.getByRole("button", { name, exact: true }).last().evaluate((element) => element === document.activeElement), true);

@@ -99,6 +99,25 @@ describe("thumbs", () => {
       await until(() => page.evaluate(() => navigator.clipboard.readText()), "gw-4711");
     }));
 
+  it("that are refused say why for ten seconds, and for as long as that is being read", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.clock.install();
+      await page.getByText("An answer about").waitFor();
+      mock.faults.rate = 404;
+      await page.getByRole("button", up).click();
+      const toast = page.getByRole("region", { name: "Notifications" }).getByRole("alert");
+      await toast.hover();
+      await page.clock.runFor(30_000);
+      expect(await toast.count()).toBe(1);
+      await page.getByRole("button", { name: "Dismiss" }).focus();
+      await page.mouse.move(5, 500);
+      await page.clock.runFor(30_000);
+      expect(await toast.count()).toBe(1);
+      await page.getByRole("textbox", { name: "Message" }).focus();
+      await page.clock.runFor(2000);
+      await toast.waitFor({ state: "detached" });
+    }));
+
   it("go back and tell why when they are refused; what was typed stays", () =>
     withPage(at, async ({ page, mock }) => {
       await page.getByRole("button", up).click();

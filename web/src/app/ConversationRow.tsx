@@ -3,6 +3,7 @@ import { memo, useState } from "react";
 import type { Conversation } from "../api/types";
 import { useT } from "../i18n";
 import { plainLine } from "../markdown/plain";
+import { useFocusBack } from "../ui/focus";
 import { Menu, MenuItem } from "../ui/menu";
 import { ConversationItems } from "./ConversationMenu";
 import { linkTo, usePlace } from "./router";
@@ -18,7 +19,10 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
   const current = place.page === "chat" && place.conversation === conversation.id;
   const title = plainLine(conversation.title) || t.untitled;
 
-  const done = (changed: string) => {
+  const { opener, giveBack } = useFocusBack(renaming);
+  const done = (changed: string, byKey: boolean) => {
+    // Who clicked elsewhere is there already.
+    if (byKey) giveBack();
     setRenaming(false);
     void rename(changed);
   };
@@ -39,6 +43,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
         align="end"
         trigger={
           <button
+            ref={opener}
             type="button"
             aria-label={t.optionsFor(title)}
             className={`absolute end-1 grid size-7 place-items-center rounded-s text-quiet hover:text-ink pointer-coarse:size-11 ${current ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100"}`}
@@ -80,21 +85,21 @@ function Marked({ text, query }: { text: string; query: string }) {
   );
 }
 
-function Rename({ title, onDone }: { title: string; onDone: (changed: string) => void }) {
+function Rename({ title, onDone }: { title: string; onDone: (changed: string, byKey: boolean) => void }) {
   const [changed, setChanged] = useState(title);
   return (
     <TitleField
       value={changed}
       onValue={setChanged}
-      onBlur={() => onDone(changed.trim())}
+      onBlur={() => onDone(changed.trim(), false)}
       onKeyDown={(event) => {
         if (event.nativeEvent.isComposing) return;
-        if (event.key === "Enter") event.currentTarget.blur();
+        if (event.key === "Enter") onDone(changed.trim(), true);
         if (event.key === "Escape") {
           // Not the drawer's too.
           event.preventDefault();
           event.stopPropagation();
-          onDone(title);
+          onDone(title, true);
         }
       }}
       className="w-full rounded-m border border-accent bg-raised px-3 py-1.5 text-sm pointer-coarse:py-3 pointer-coarse:text-base"

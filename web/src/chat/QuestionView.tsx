@@ -3,6 +3,7 @@ import { memo, useState } from "react";
 import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
 import { CopyButton } from "../ui/copy";
+import { useFocusBack } from "../ui/focus";
 import { sameProps } from "../ui/sameProps";
 import { Siblings } from "./AnswerView";
 import { plainText, type ChatMessage } from "./session";
@@ -27,6 +28,7 @@ interface Props {
 export const QuestionView = memo(function QuestionView({ message, siblings, busy, onChoose, onEdit }: Props) {
   const t = useT();
   const [editing, setEditing] = useState(() => !busy && edits.has(message.id));
+  const { opener, giveBack } = useFocusBack(editing);
   const text = plainText(message.content);
   if (editing) {
     return (
@@ -34,10 +36,13 @@ export const QuestionView = memo(function QuestionView({ message, siblings, busy
         text={edits.get(message.id) ?? text}
         onCancel={() => {
           keepEdit(message.id, undefined);
+          giveBack();
           setEditing(false);
         }}
         onSend={(changed) => {
           setEditing(false);
+          // As after any question; on touch it would open the keyboard again.
+          if (matchMedia("(pointer: fine)").matches) document.getElementById("message")?.focus();
           onEdit(message, changed);
         }}
       />
@@ -50,7 +55,7 @@ export const QuestionView = memo(function QuestionView({ message, siblings, busy
       </div>
       <div className="mt-1 flex min-h-8 items-center pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100">
         <CopyButton text={text} />
-        <IconButton label={t.editMessage} disabled={busy || message.id.startsWith("local-")} onClick={() => setEditing(true)}>
+        <IconButton ref={opener} label={t.editMessage} disabled={busy || message.id.startsWith("local-")} onClick={() => setEditing(true)}>
           <Pencil size={15} />
         </IconButton>
         <Siblings id={message.id} siblings={siblings} onChoose={onChoose} />

@@ -44,7 +44,7 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
       }}
       onKeyDown={(event) => {
         // The platform would do this, but a tooltip in the dialog takes the key for itself. A menu may.
-        if (event.key !== "Escape" || (event.target as Element).closest("[role=menu]")) return;
+        if (event.key !== "Escape" || event.nativeEvent.isComposing || (event.target as Element).closest("[role=menu]")) return;
         event.preventDefault();
         onClose();
       }}

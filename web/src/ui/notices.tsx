@@ -28,8 +28,14 @@ export class Notices {
     // What can still be undone is never pushed out.
     const old = new Set(others.filter(({ action }) => !action).slice(0, 1 - most));
     this.toasts.set([...others.filter((other) => !old.has(other)), toast]);
-    setTimeout(() => this.dismiss(toast.id), showFor);
+    setTimeout(() => this.#expire(toast.id), showFor);
   };
+
+  /** Not while somebody reads it, or is about to copy from it. */
+  #expire(id: number): void {
+    if (document.querySelector(`[data-toast="${id}"]:is(:hover, :focus-within)`)) setTimeout(() => this.#expire(id), 1000);
+    else this.dismiss(id);
+  }
 
   /**
    * Offers to take something back, for as long as that is possible: for `ms`, or
@@ -82,6 +88,7 @@ export function NoticeRegions({ notices }: { notices: Notices }) {
         {toasts.map((toast) => (
           <div
             key={toast.id}
+            data-toast={toast.id}
             role={toast.action ? "group" : "alert"}
             aria-label={toast.action && toast.text}
             className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-center gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${toast.action ? "border-line" : "border-danger/40"}`}
