@@ -55,17 +55,10 @@ func tooDeep() error {
 	return errs.New(errs.Invalid, "The JSON is nested deeper than %d levels.", maxDepth)
 }
 
-// key is a key of the object of that number.
-type key struct {
-	object int
-	name   string
-}
-
 // checkTokens looks at what syntax allows and parsers differ in. data is valid JSON,
 // which makes it easy: a string is a key if a colon follows it.
 func checkTokens(data []byte) error {
-	var open []int // the numbers of the objects we are in, 0 for an array
-	objects, keys := 0, map[key]bool{}
+	var open []map[string]bool // the keys so far of what we are in; nil for an array
 	for i := 0; i < len(data); i++ {
 		end := i + 1
 		switch c := data[i]; c {
@@ -73,10 +66,9 @@ func checkTokens(data []byte) error {
 			if len(open) == maxDepth {
 				return tooDeep()
 			}
-			open = append(open, 0)
+			open = append(open, nil)
 			if c == '{' {
-				objects++
-				open[len(open)-1] = objects
+				open[len(open)-1] = map[string]bool{}
 			}
 		case '}', ']':
 			open = open[:len(open)-1]
@@ -85,11 +77,11 @@ func checkTokens(data []byte) error {
 			if !isKey(data[end:]) {
 				break
 			}
-			k := key{open[len(open)-1], unquote(data[i:end])}
-			if keys[k] {
-				return errs.New(errs.Invalid, "The key %s stands twice in one object of the JSON.", shorten(k.name))
+			keys, name := open[len(open)-1], unquote(data[i:end])
+			if keys[name] {
+				return errs.New(errs.Invalid, "The key %s stands twice in one object of the JSON.", shorten(name))
 			}
-			keys[k] = true
+			keys[name] = true
 		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 			end = numberEnd(data, i)
 			number := string(data[i:end])
