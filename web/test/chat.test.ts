@@ -494,6 +494,21 @@ describe("the frame", () => {
       await until(async () => (await copied()).startsWith("import mlflow\n\ntraces = "), true);
     }));
 
+  it("copies on a plain http host too, where there is no clipboard to ask, and leaves the focus", () =>
+    withPage({ path: "/c/conv-1" }, async ({ page }) => {
+      await page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+      await page.reload();
+      await page.getByText("What to do next").waitFor();
+      const button = page.getByRole("article", { name: "Answer" }).last().getByRole("button", { name: "Copy", exact: true });
+      const said = await listen(page);
+      await button.press("Enter");
+      await until(said, ["Copied"]);
+      expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);
+      await page.getByRole("textbox", { name: "Message" }).focus();
+      await page.keyboard.press("Control+v");
+      expect(await page.getByRole("textbox", { name: "Message" }).inputValue()).toContain("Here is **what a month of ratings** looks like");
+    }));
+
   it("is turned round by a language that is written from the right", () =>
     withPage({ path: "/c/conv-1" }, async ({ page }) => {
       await page.getByText("What to do next").waitFor();

@@ -22,7 +22,7 @@ export function CopyButton({ text, label, small = false, kind }: Props) {
   const { notices } = useApp();
   const [copied, setCopied] = useState(false);
   const copy = async () => {
-    await copyText(text);
+    if (!(await copyText(text))) return;
     notices.say(t.copied);
     setCopied(true);
     setTimeout(() => setCopied(false), 1500);
@@ -39,15 +39,25 @@ export function copyNewest(kind: Copied): void {
   [...document.querySelectorAll<HTMLElement>(`article [data-copies="${kind}"]`)].at(-1)?.click();
 }
 
-/** The clipboard exists only in secure contexts; a plain http host needs the old way. */
-async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+/** False where the browser allows neither way. The clipboard exists only in secure contexts, and not in every frame. */
+async function copyText(text: string): Promise<boolean> {
+  const written = await navigator.clipboard?.writeText(text).then(
+    () => true,
+    () => false,
+  );
+  return written || copyAsOfOld(text);
+}
+
+function copyAsOfOld(text: string): boolean {
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "sr-only";
   // Within a modal dialog: the rest of the page takes no focus while there is one.
-  (document.activeElement?.closest("dialog") ?? document.body).append(area);
+  (focused?.closest("dialog") ?? document.body).append(area);
   area.select();
-  document.execCommand("copy");
+  const copied = document.execCommand("copy");
   area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return copied;
 }
