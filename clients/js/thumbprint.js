@@ -193,13 +193,14 @@ export class Ballot extends EventTarget {
 
   /** Asks the server what it knows, unless something is on its way to it. */
   async load() {
+    if (this.#busy) return;
     const act = this.#act;
     const { clientRequestId, name } = this.target;
     const response = await this.#client.send("GET", `/api/v1/feedback?${new URLSearchParams({ target: clientRequestId, name })}`);
     const mine = (await response.json()).items.find((item) => item.kind === "feedback" && (!this.target.sourceId || item.source_id === this.target.sourceId));
-    if (this.#act !== act || this.#busy || !mine) return;
-    this.#confirmed = { value: mine.value, reasons: mine.reasons ?? [], comment: mine.rationale ?? "" };
-    this.#set({ ...this.#confirmed, feedbackId: mine.id, delivery: mine.delivery, deliveryReason: mine.delivery_reason });
+    if (this.#act !== act) return;
+    this.#confirmed = mine ? { value: mine.value, reasons: mine.reasons ?? [], comment: mine.rationale ?? "" } : nothing;
+    this.#set({ ...this.#confirmed, feedbackId: mine?.id ?? this.state.feedbackId, delivery: mine?.delivery, deliveryReason: mine?.delivery_reason });
     void this.#look();
   }
 
@@ -220,7 +221,8 @@ export class Ballot extends EventTarget {
     this.#act += 1;
     this.#key = key;
     this.#sent = sent ?? this.#sent;
-    this.#set({ ...vote, sync: "sending", error: undefined, feedbackId: feedbackId ?? this.state.feedbackId });
+    // A rating taken back was kept without a value: JSON knows no undefined.
+    this.#set({ ...nothing, ...vote, sync: "sending", error: undefined, feedbackId: feedbackId ?? this.state.feedbackId });
   }
 
   #begin(vote, key, feedbackId) {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { CutError, readEvents, Thumbprint, type StreamEvent } from "../../../clients/js/thumbprint.js";
+import { CutError, readEvents, Thumbprint, type Ballot, type StreamEvent } from "../../../clients/js/thumbprint.js";
 
 const stream = `: keep-alive
 
@@ -123,6 +123,41 @@ describe("the client's ratings in two tabs", () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(written.at(-1)).toBe(false);
     expect([older.state.value, newer.state.value, older.state.sync]).toEqual([false, false, "idle"]);
+    expect(kept.size).toBe(0);
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it.each([
+    ["before the older press was tried again", true],
+    ["and the server has it already", false],
+  ])("never bring a rating back that another tab has taken back %s", async (_when, stillAway) => {
+    vi.useFakeTimers();
+    let away = false;
+    let item: Record<string, unknown> | undefined;
+    vi.stubGlobal("fetch", (path: string, { method, body }: { method: string; body?: string }) => {
+      if (away) return Promise.reject(new TypeError("offline"));
+      if (method === "DELETE") item = undefined;
+      if (method === "POST") item = { id: "f-1", kind: "feedback", value: (JSON.parse(body ?? "{}") as { assessment_value: unknown }).assessment_value, delivery: "delivered" };
+      return Promise.resolve(Response.json(path.includes("?target=") ? { items: item ? [item] : [] } : { status: "success", feedback_id: "f-1", delivery: "delivered" }));
+    });
+    const kept = new Map<string, string>();
+    const target = { clientRequestId: "req-0123456789abcdef", name: "user_feedback" };
+    const [first, second] = [1, 2].map(() => new Thumbprint({ storage: storageOf(kept) }).ballot(target)) as [Ballot, Ballot];
+    first.vote(true);
+    await vi.advanceTimersByTimeAsync(0);
+    await second.load();
+    away = true;
+    first.vote(false, { comment: "Half of it" });
+    await vi.advanceTimersByTimeAsync(100);
+    away = stillAway;
+    second.clear();
+    await vi.advanceTimersByTimeAsync(100);
+    away = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(item).toBeUndefined();
+    const nothing = { value: undefined, comment: "", sync: "idle", delivery: undefined };
+    expect([first.state, second.state]).toMatchObject([nothing, nothing]);
     expect(kept.size).toBe(0);
     vi.unstubAllGlobals();
     vi.useRealTimers();
