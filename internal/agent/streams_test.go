@@ -256,23 +256,26 @@ func TestRecordingsCutAnywhereAreTruncated(t *testing.T) {
 		if !strings.HasPrefix(rec.header.Get("Content-Type"), "text/event-stream") || len(rec.body) > 8<<10 {
 			continue
 		}
-		whole := observe(client(t, rec, func(b []byte) io.Reader { return bytes.NewReader(b) }))
-		if whole.End != "EOF" {
-			continue
-		}
-		done := bytes.LastIndex(rec.body, []byte("data: [DONE]"))
-		ended := done // chat protocols announce their end earlier, too
-		if at := bytes.Index(rec.body, []byte(`"finish_reason": "stop"`)); at >= 0 {
-			ended = at
-		}
-		for at := range ended {
-			got := observe(client(t, rec, func(b []byte) io.Reader { return bytes.NewReader(b[:at]) }))
-			if !strings.HasPrefix(got.End, agent.CodeTruncated) {
-				t.Fatalf("%s cut at %d of %d ends with %s", rec.name, at, len(rec.body), got.End)
+		t.Run(rec.name, func(t *testing.T) {
+			t.Parallel()
+			whole := observe(client(t, rec, func(b []byte) io.Reader { return bytes.NewReader(b) }))
+			if whole.End != "EOF" {
+				return // it failed, wherever it is cut
 			}
-			if len(got.Events) > len(whole.Events) || !slices.Equal(got.Events, whole.Events[:len(got.Events)]) {
-				t.Fatalf("%s cut at %d gives other events", rec.name, at)
+			done := bytes.LastIndex(rec.body, []byte("data: [DONE]"))
+			ended := done // chat protocols announce their end earlier, too
+			if at := bytes.Index(rec.body, []byte(`"finish_reason": "stop"`)); at >= 0 {
+				ended = at
 			}
-		}
+			for at := range ended {
+				got := observe(client(t, rec, func(b []byte) io.Reader { return bytes.NewReader(b[:at]) }))
+				if !strings.HasPrefix(got.End, agent.CodeTruncated) {
+					t.Fatalf("cut at %d of %d it ends with %s", at, len(rec.body), got.End)
+				}
+				if len(got.Events) > len(whole.Events) || !slices.Equal(got.Events, whole.Events[:len(got.Events)]) {
+					t.Fatalf("cut at %d it gives other events", at)
+				}
+			}
+		})
 	}
 }

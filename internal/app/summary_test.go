@@ -14,10 +14,11 @@ import (
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
-// tracedServer is a server with an agent that has recorded a trace of its answer by the
-// time it ends, and one answer of it.
-func tracedServer(t *testing.T) (s *Server, answer gjson.Result) {
-	t.Helper()
+// TestASummaryGetsWhatTheAgentsTraceAdds: a rating finds the trace, which the message
+// names from then on; and once somebody has looked at it, the message says what the
+// stream did not show.
+func TestASummaryGetsWhatTheAgentsTraceAdds(t *testing.T) {
+	t.Parallel()
 	var store *mlflow.Client
 	traced := agenttest.New(t, func(r agenttest.Request) []agenttest.Step {
 		start := time.Now()
@@ -34,31 +35,22 @@ func tracedServer(t *testing.T) (s *Server, answer gjson.Result) {
 		}
 		return agenttest.Answer("hello")
 	})
-	s = start(t, "agents: [{id: own, protocol: responses, url: \""+traced.URL+"\"}]\n")
+	s := start(t, "agents: [{id: own, protocol: responses, url: \""+traced.URL+"\"}]\n")
 	store = s.mlflow
 	_, _, body := call(t, s, "POST", "/api/v1/agents/own/invocations", `{"messages":[{"role":"user","content":"hi"}],"stream":false}`)
-	return s, gjson.Parse(body)
-}
-
-// summaryOf is the trace summary on the answer's message.
-func summaryOf(t *testing.T, s *Server, answer gjson.Result) gjson.Result {
-	t.Helper()
-	_, _, list := call(t, s, "GET", "/api/v1/conversations/"+answer.Get("conversation_id").Str+"/messages", "")
-	return gjson.Get(list, "items.1.traceSummary")
-}
-
-// TestASummaryGetsWhatTheAgentsTraceAdds: what the stream of an agent did not show is
-// on the message once somebody has looked at its trace, also after a reload.
-func TestASummaryGetsWhatTheAgentsTraceAdds(t *testing.T) {
-	t.Parallel()
-	s, answer := tracedServer(t)
+	answer := gjson.Parse(body)
 	streamed := summaryOf(t, s, answer)
+	status, _, rated := call(t, s, "POST", "/api/log_assessment", `{"trace_id":"`+answer.Get("client_request_id").Str+`","assessment_name":"user_feedback","assessment_value":true}`)
+	id := gjson.Get(rated, "trace_id").Str
+	if named := summaryOf(t, s, answer); status != 200 || !strings.HasPrefix(id, "tr-") || named.Get("trace_id").Str != id || named.Get("spans_count").Int() != 1 {
+		t.Errorf("%d %s; the message says %s", status, rated, named)
+	}
 	status, _, trace := call(t, s, "GET", "/api/v1/messages/"+answer.Get("message_id").Str+"/trace", "")
-	if status != 200 || streamed.Get("spans_count").Int() != 1 {
-		t.Fatalf("%d %s; before, %s", status, trace, streamed)
+	if status != 200 {
+		t.Fatalf("%d %s", status, trace)
 	}
 	want := map[string]any{"tools_called": []any{"weather"}, "retrieval_calls": 1.0, "llm_calls": 2.0, "spans_count": 5.0,
-		"input_tokens": 5.0, "output_tokens": 7.0, "total_tokens": 12.0, "trace_id": gjson.Get(trace, "trace_id").Str}
+		"input_tokens": 5.0, "output_tokens": 7.0, "total_tokens": 12.0, "trace_id": id}
 	for _, asSeen := range []string{"duration_ms", "time_to_first_token_ms", "status", "client_request_id"} {
 		if v := streamed.Get(asSeen); v.Exists() {
 			want[asSeen] = v.Value()
@@ -71,11 +63,9 @@ func TestASummaryGetsWhatTheAgentsTraceAdds(t *testing.T) {
 	}
 }
 
-func TestASummaryNamesTheTraceThatARatingFound(t *testing.T) {
-	t.Parallel()
-	s, answer := tracedServer(t)
-	status, _, rated := call(t, s, "POST", "/api/log_assessment", `{"trace_id":"`+answer.Get("client_request_id").Str+`","assessment_name":"user_feedback","assessment_value":true}`)
-	if id := summaryOf(t, s, answer).Get("trace_id").Str; status != 200 || !strings.HasPrefix(id, "tr-") || id != gjson.Get(rated, "trace_id").Str {
-		t.Errorf("%d %s; the message names %q", status, rated, id)
-	}
+// summaryOf is the trace summary on the answer's message.
+func summaryOf(t *testing.T, s *Server, answer gjson.Result) gjson.Result {
+	t.Helper()
+	_, _, list := call(t, s, "GET", "/api/v1/conversations/"+answer.Get("conversation_id").Str+"/messages", "")
+	return gjson.Get(list, "items.1.traceSummary")
 }

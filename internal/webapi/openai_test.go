@@ -324,7 +324,7 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 	done := func(id, text string) string {
 		return fmt.Sprintf(`{"type":"response.output_item.done","item":{"type":"message","id":%q,"content":[{"type":"output_text","text":%q}]}}`, id, text)
 	}
-	for name, tc := range map[string]struct {
+	cases := map[string]struct {
 		events []string
 		want   string
 	}{
@@ -337,15 +337,18 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 		"a message that closes empty":    {[]string{delta("a", "Hello"), done("a", "")}, "Hello"},
 		"two at a time":                  {[]string{delta("a", "On"), delta("b", "Tw"), delta("a", "e"), delta("b", "o"), done("b", "Two"), done("a", "One")}, "OneTwo"},
 		"an id of ours, and one for all": {[]string{done("item_1", "One"), done("item_1", "Two"), done("item_1", "Three")}, "OneTwoThree"},
-	} {
+	}
+	h := newHouse(t, sqldbtest.SQLite(t))
+	h.api.Gateway = turnsOf(t, h, agenttest.New(t, func(r agenttest.Request) []agenttest.Step { // asked for the case by its name
+		var steps []agenttest.Step
+		for _, ev := range cases[r.Get("input.0.content")].events {
+			steps = append(steps, agenttest.Event(ev))
+		}
+		return append(steps, agenttest.Done())
+	}).URL)
+	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, sqldbtest.SQLite(t))
-			var steps []agenttest.Step
-			for _, ev := range tc.events {
-				steps = append(steps, agenttest.Event(ev))
-			}
-			h.api.Gateway = turnsOf(t, h, agenttest.New(t, agenttest.Always(append(steps, agenttest.Done())...)).URL)
-			data, _ := events(t, h.do("POST", "/v1/responses", map[string]any{"model": "fast", "stream": true, "input": "hi"}).want(t, 200).text)
+			data, _ := events(t, h.do("POST", "/v1/responses", map[string]any{"model": "fast", "stream": true, "input": name}).want(t, 200).text)
 			deltas, items := map[int64]string{}, map[int64]string{}
 			ids := map[string]bool{}
 			for _, d := range data {
