@@ -143,10 +143,14 @@ func TestApprovals(t *testing.T) {
 	approves := func(id string) func(*gateway.TurnRequest) {
 		return func(r *gateway.TurnRequest) { r.Approvals = []agent.Approval{{ID: id, Approve: true}} }
 	}
-	h.run(ask("", in(first.ConversationID, ""), approves("ap1")))
+	turn, _ := h.run(ask("", in(first.ConversationID, ""), approves("ap1")))
 	got := h.agent.last().Approvals
 	if len(got) != 1 || !got[0].Approve || string(got[0].Request) != request {
 		t.Errorf("the agent was told %+v", got)
+	}
+	asked, err := json.Marshal(h.record(turn.ClientRequestID).Spans[0].Inputs)
+	if want := `"approvals":[{"approve":true,"id":"ap1","request":{"arguments":"{}","id":"ap1","name":"drop","type":"mcp_approval_request"}}]`; err != nil || !strings.Contains(string(asked), want) {
+		t.Errorf("the trace does not say what was decided: %s, %v", asked, err)
 	}
 	h.refused(ask("", in(first.ConversationID, ""), approves("ap2")), errs.Unprocessable, `"ap2"`)
 }

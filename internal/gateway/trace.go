@@ -62,7 +62,19 @@ func (t *Turn) newTrace() *mlflowtrace.Trace {
 	if t.content() {
 		asked = t.req.Messages
 	}
-	return newTrace(t.link, t.req.User, asked)
+	tr := newTrace(t.link, t.req.User, asked)
+	if in, ok := tr.Spans[0].Inputs.(map[string]any); ok && len(t.req.Approvals) > 0 {
+		in["approvals"] = decisions(t.req.Approvals)
+	}
+	return tr
+}
+
+// decisions are what a person answered to the tools that asked.
+func decisions(approvals []agent.Approval) (out []map[string]any) {
+	for _, a := range approvals {
+		out = append(out, map[string]any{"id": a.ID, "approve": a.Approve, "request": a.Request})
+	}
+	return out
 }
 
 // complete makes the turn's trace, with what came of it: the root's end, the
