@@ -31,7 +31,9 @@ func TestCheckOfNothingConfigured(t *testing.T) {
 // tracer is a scripted agent that records traces, in the ways agents do.
 type tracer struct {
 	withID, withSession, tells bool
-	nameless                   bool // it records a trace that nothing ties to the answer
+	nameless                   bool   // it records a trace that nothing ties to the answer
+	in                         string // the experiment's name; else the default one
+	id                         string // of another answer, which is on the trace
 	answer                     []agenttest.Step
 }
 
@@ -48,8 +50,16 @@ func (tr tracer) serve(t *testing.T, client *mlflow.Client) *agenttest.Server {
 			return steps
 		}
 		now := time.Now()
-		trace := &mlflowtrace.Trace{ID: mlflowtrace.NewTraceID(), ExperimentID: "0", Name: "agent",
+		experiment := "0"
+		if tr.in != "" {
+			var err error
+			if experiment, err = client.EnsureExperiment(context.Background(), tr.in); err != nil {
+				t.Errorf("the agent's experiment: %v", err)
+			}
+		}
+		trace := &mlflowtrace.Trace{ID: mlflowtrace.NewTraceID(), ExperimentID: experiment, Name: "agent",
 			Spans: []mlflowtrace.Span{{ID: mlflowtrace.NewSpanID(), Name: "agent", Type: mlflowtrace.TypeAgent, Start: now, End: now.Add(time.Millisecond)}}}
+		trace.ClientRequestID = tr.id
 		if tr.withID {
 			trace.ClientRequestID = cmp.Or(r.Get("custom_inputs.client_request_id"), r.Header.Get("X-Client-Request-Id"))
 		}
@@ -82,7 +92,8 @@ func TestCheckSaysWhatBecomesOfAnAnswer(t *testing.T) {
 		"tells":    {tracer{tells: true}, "protocol: responses, " + byAgent, []string{"advice", "found by the id that its stream told", "our id is not on it"}},
 		"session":  {tracer{withSession: true}, "protocol: responses, " + byAgent, []string{"advice", "found by its session", "our id is not on it"}},
 		"silent":   {tracer{}, "protocol: responses, mlflow_experiment: quiet, " + agentBriefly, []string{`FAILED  no trace of its answer within 1s, nor any other in experiment "quiet" meanwhile`, "MLFLOW_TRACKING_URI", "trace.by: gateway"}},
-		"nameless": {tracer{nameless: true}, "protocol: responses, " + agentBriefly, []string{"FAILED  no trace of its answer within 1s, but one that began meanwhile, in experiment 0 (tr-", "docs/agents.md", "trace.by: gateway"}},
+		"nameless": {tracer{nameless: true, in: "apart"}, "protocol: responses, mlflow_experiment: apart, " + agentBriefly, []string{`FAILED  no trace of its answer within 1s, but one that began meanwhile, in experiment "apart" (tr-`, "docs/agents.md", "trace.by: gateway"}},
+		"others":   {tracer{nameless: true, in: "crowd", id: "req-0123456789abcdef"}, "protocol: responses, mlflow_experiment: crowd, " + agentBriefly, []string{`FAILED  no trace of its answer within 1s, nor any other in experiment "crowd" meanwhile`}},
 		"astray":   {tracer{withID: true, tells: true}, "protocol: responses, mlflow_experiment: quiet, " + byAgent, []string{"advice", `it is in experiment 0, and we search "quiet": set mlflow_experiment_id: "0"`}},
 		"locked":   {tracer{answer: []agenttest.Step{agenttest.Reply(401, "application/json", `{}`)}}, "protocol: responses", []string{"wants credentials and was sent none (HTTP 401)"}},
 		"other":    {tracer{answer: []agenttest.Step{agenttest.Reply(400, "application/json", `{"message":"no messages"}`)}}, "protocol: responses", []string{"no messages; if it does not speak responses, protocol: auto finds out"}},

@@ -59,11 +59,14 @@ func (c *checker) ownTrace(ctx context.Context, a config.Agent, l link.Link) (fi
 func (c *checker) missing(ctx context.Context, a config.Agent, l link.Link, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	search := mlflow.SearchTraces{ExperimentIDs: []string{c.experiments.idOf(a)()}, MaxResults: 1,
+	search := mlflow.SearchTraces{ExperimentIDs: []string{c.experiments.idOf(a)()}, MaxResults: 100,
 		Filter: fmt.Sprintf("attributes.timestamp_ms >= %d", l.StartedAt.UnixMilli())}
 	for info, err := range c.client.SearchTraces(ctx, search) {
 		if err != nil {
-			return err
+			break // that there is none of ours is what matters
+		}
+		if info.ClientRequestID != "" {
+			continue // it is another answer's
 		}
 		return fmt.Errorf("no trace of its answer within %s, but one that began meanwhile, in experiment %s (%s): if that is the agent's, have it put our id on its traces"+
 			" (one line, docs/agents.md); if the agent records none, set trace.by: gateway", limit, experimentName(a), info.TraceID)
@@ -76,16 +79,19 @@ func (c *checker) missing(ctx context.Context, a config.Agent, l link.Link, limi
 // spans may be there before the description that carries our id.
 func (c *checker) complete(ctx context.Context, id string) (info *mlflow.TraceInfo, err error) {
 	_, _ = c.await(ctx, ownTime, func(ctx context.Context) (string, error) {
-		if info, err = c.client.TraceInfo(ctx, id); err != nil {
-			return "", err
+		seen, e := c.client.TraceInfo(ctx, id)
+		if e != nil {
+			err = e
+			return "", e
 		}
+		info = seen
 		if info.ClientRequestID != "" || info.State != mlflow.StateInProgress && info.Metadata["mlflow.trace.infoFinalized"] == "true" {
 			return id, nil
 		}
 		return "", nil
 	})
 	if info != nil {
-		return info, nil // a later look may have been cut short
+		return info, nil // a later look may have been cut short, or have failed
 	}
 	return nil, err
 }

@@ -35,7 +35,7 @@ func TestASummaryGetsWhatTheAgentsTraceAdds(t *testing.T) {
 		}
 		return agenttest.Answer("hello")
 	})
-	s := start(t, "agents: [{id: own, protocol: responses, url: \""+traced.URL+"\"}]\n")
+	s := start(t, "feedback: {wait: 30s}\nagents: [{id: own, protocol: responses, url: \""+traced.URL+"\"}]\n")
 	store = s.mlflow
 	_, _, body := call(t, s, "POST", "/api/v1/agents/own/invocations", `{"messages":[{"role":"user","content":"hi"}],"stream":false}`)
 	answer := gjson.Parse(body)

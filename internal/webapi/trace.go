@@ -121,7 +121,7 @@ func (s *API) summarize(ctx context.Context, m chat.Message, l link.Link, t *mlf
 	}
 	known, err := json.Marshal(seen.Traced(t))
 	if err == nil && !bytes.Equal(known, m.TraceSummary) {
-		err = s.Chats.SaveSummary(ctx, m.Actor, m.ID, known)
+		err = s.Chats.SaveSummary(context.WithoutCancel(ctx), m.Actor, m.ID, known)
 	}
 	if err != nil { // the trace can be read all the same
 		httpx.Note(ctx, err)

@@ -101,7 +101,7 @@ func peek(name string, data []byte) peeked {
 //	{"object": "error", "type": "BadRequestError", "message": …}  (older vLLM servers)
 func (p *peeked) judge(untyped bool, object, errorCode string, failure, message, code, response gjson.Result) {
 	switch {
-	case p.kind == "error", object == "error":
+	case p.kind == "error", object == "error" && message.Exists() && !strings.Contains(p.kind, "."):
 	case p.kind == "response.failed":
 		failure = response.Get("error")
 	case untyped && failure.Exists() && failure.Type != gjson.Null && failure.Type != gjson.False:
