@@ -166,7 +166,7 @@ func openAIHistory(list []openAIMessage, tools json.RawMessage) (inv invocation,
 			continue
 		case m.Type == "function_call_output" && !called[m.CallID], m.Role == "tool", m.Role == "function":
 			return inv, errs.New(errs.Invalid, "Message %d is the result of a tool; an agent calls its own tools.", i)
-		case m.Type == "reasoning", m.Type == "mcp_approval_request", m.Type == "function_call_output", strings.HasSuffix(m.Type, "_call"):
+		case m.Type == "reasoning", m.Type == "mcp_approval_request", m.Type == "mcp_list_tools", m.Type == "function_call_output", strings.HasSuffix(m.Type, "_call"):
 			called[m.CallID] = true
 			continue
 		case m.Type != "" && m.Type != "message":

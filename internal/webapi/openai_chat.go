@@ -98,10 +98,10 @@ func (s *API) openAIChat(w http.ResponseWriter, r *http.Request) error {
 type chatSink struct {
 	jsonSink
 	base  chatChunk
-	ours  bool   // send our events too
-	begun bool   // a chunk was sent
-	said  string // in deltas whose message has not come
-	any   bool   // some message has ended, so the next begins a paragraph
+	ours  bool            // send our events too
+	begun bool            // a chunk was sent
+	said  strings.Builder // in deltas whose message has not come
+	any   bool            // some message has ended, so the next begins a paragraph
 }
 
 // Send takes one event of the turn.
@@ -114,24 +114,25 @@ func (c *chatSink) Send(data []byte) error {
 		return c.text(ev.Delta)
 	case ev.Type == "response.output_item.done" && item.Type == "message":
 		// What the deltas did not say; they may have said it all.
-		text, said := chat.TextOf(json.RawMessage(item.Content)), c.said
+		text, said := chat.TextOf(json.RawMessage(item.Content)), c.said.String()
 		var err error
 		if rest, ok := strings.CutPrefix(text, said); ok && rest != "" {
 			err = c.text(rest)
 		}
-		c.any, c.said = c.any || text+said != "", ""
+		c.any = c.any || text+said != ""
+		c.said.Reset()
 		return err
 	}
 	return nil
 }
 
 func (c *chatSink) text(text string) error {
-	if c.said == "" && c.any {
-		c.said = text
-		return c.delta(chatDelta{Content: "\n\n" + text})
+	between := ""
+	if c.said.Len() == 0 && c.any {
+		between = "\n\n"
 	}
-	c.said += text
-	return c.delta(chatDelta{Content: text})
+	c.said.WriteString(text)
+	return c.delta(chatDelta{Content: between + text})
 }
 
 func (c *chatSink) delta(d chatDelta) error {

@@ -26,12 +26,16 @@ type responsesSink struct {
 	open  []*openItem       // messages that have begun, oldest first
 }
 
+// maxOpen bounds the messages that are said at the same time. An agent that gives
+// each delta an id of its own goes on with the last of them.
+const maxOpen = 16
+
 // openItem is a message that is being said.
 type openItem struct {
 	ID    string
 	said  string // the agent's id for it
 	index int
-	text  string
+	text  strings.Builder
 }
 
 // itemIDs are the ids of a response's items so far. Agents repeat theirs (OpenAI's
@@ -116,7 +120,11 @@ func (s *responsesSink) begin() error {
 // say announces the message if need be, and sends a piece of its text.
 func (s *responsesSink) say(itemID, text string) error {
 	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.said == itemID })
-	if at < 0 {
+	switch {
+	case at >= 0:
+	case len(s.open) == maxOpen:
+		at = maxOpen - 1
+	default:
 		it := &openItem{ID: s.ids.claim(itemID, len(s.items)), said: itemID, index: len(s.items)}
 		at, s.items, s.open = len(s.open), append(s.items, nil), append(s.open, it)
 		if err := s.emit("response.output_item.added", fields{"output_index": it.index, "item": messageItem(it.ID, "in_progress", nil)}); err != nil {
@@ -127,7 +135,7 @@ func (s *responsesSink) say(itemID, text string) error {
 		}
 	}
 	it := s.open[at]
-	it.text += text
+	it.text.WriteString(text)
 	return s.emit("response.output_text.delta", s.part(it, fields{"delta": text, "logprobs": []any{}}))
 }
 
@@ -140,12 +148,12 @@ func (s *responsesSink) part(it *openItem, f fields) fields {
 // was not streamed is streamed now.
 func (s *responsesSink) message(item outputItem) error {
 	text, all := chat.TextOf(item.Content), ""
-	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.text == text })
+	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.text.String() == text })
 	if at < 0 {
 		at = slices.IndexFunc(s.open, func(it *openItem) bool { return it.said == item.ID })
 	}
 	for _, it := range s.open {
-		all += it.text
+		all += it.text.String()
 	}
 	switch {
 	case at >= 0:
@@ -154,13 +162,18 @@ func (s *responsesSink) message(item outputItem) error {
 	case all != "" && strings.Contains(text, strings.TrimSpace(all)): // another id in each delta
 		return s.closeAll("completed")
 	default:
+		if len(s.open) == maxOpen {
+			if err := s.closeAll("incomplete"); err != nil { // of messages that never came
+				return err
+			}
+		}
 		if err := s.say(item.ID, text); err != nil {
 			return err
 		}
 		at = len(s.open) - 1
 	}
 	if text == "" { // an agent that closes its message empty
-		text = s.open[at].text
+		text = s.open[at].text.String()
 	}
 	return s.closeItem(at, "completed", text, notes(item.Content))
 }
@@ -168,7 +181,7 @@ func (s *responsesSink) message(item outputItem) error {
 // closeAll ends what has begun, as far as it was said.
 func (s *responsesSink) closeAll(status string) error {
 	for len(s.open) > 0 {
-		if err := s.closeItem(0, status, s.open[0].text, nil); err != nil {
+		if err := s.closeItem(0, status, s.open[0].text.String(), nil); err != nil {
 			return err
 		}
 	}

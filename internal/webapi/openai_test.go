@@ -324,6 +324,10 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 	done := func(id, text string) string {
 		return fmt.Sprintf(`{"type":"response.output_item.done","item":{"type":"message","id":%q,"content":[{"type":"output_text","text":%q}]}}`, id, text)
 	}
+	var manyDeltas []string
+	for i := range 100 {
+		manyDeltas = append(manyDeltas, delta(fmt.Sprint(i), "x"))
+	}
 	cases := map[string]struct {
 		events []string
 		want   string
@@ -331,6 +335,7 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 		"deltas and their message":       {[]string{delta("a", "Hel"), delta("a", "lo"), done("a", "Hello")}, "Hello"},
 		"a message under another id":     {[]string{delta("a", "Hel"), delta("a", "lo"), done("b", "Hello")}, "Hello"},
 		"another id in each delta":       {[]string{delta("1", "Hel"), delta("2", "lo"), done("3", "Hello")}, "Hello"},
+		"another id in each of many":     {append(manyDeltas, done("m", strings.Repeat("x", len(manyDeltas)))), strings.Repeat("x", len(manyDeltas))},
 		"no ids":                         {[]string{delta("", "Hel"), delta("", "lo"), done("", "Hello"), delta("", "!"), done("", "!")}, "Hello!"},
 		"no deltas":                      {[]string{done("a", "Hello")}, "Hello"},
 		"no message":                     {[]string{delta("a", "Hel"), delta("a", "lo")}, "Hello"},
