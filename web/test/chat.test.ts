@@ -107,6 +107,35 @@ describe("an answer", () => {
       for (const once of ["what a month of ratings", "1,377", "ratings land on their traces", "documentation"]) expect(text.split(once)).toHaveLength(2);
     }));
 
+  it("that was cut and has ended stays on the page, also when the server is gone just after", () =>
+    withPage({}, async ({ page, mock }) => {
+      mock.faults.cutAfter = 20;
+      const stored = "**/api/v1/conversations/*/messages";
+      await page.route(stored, (route) => route.abort());
+      const failed = page.waitForEvent("requestfailed", (request) => request.url().endsWith("/messages"));
+      await ask(page, "Give me a report");
+      await failed;
+      const answer = await settled(page);
+      expect(await answer.innerText()).toContain("What to do next");
+      expect(await page.getByText("could not be loaded").count()).toBe(0);
+    }));
+
+  it("that can neither be joined again nor be read keeps what it said, and is no more being written, until the server tells what it became", () =>
+    withPage({}, async ({ page, mock }) => {
+      mock.faults.cutAfter = 20;
+      const broken = /\/messages$|\/stream$/;
+      await page.route(broken, (route) => route.fulfill({ status: 500, json: { status: 500, code: "broken", detail: "Nothing can be read now." } }));
+      await ask(page, "Give me a report");
+      const answer = await settled(page, "failed");
+      expect(await answer.getByRole("alert").innerText()).toContain("Nothing can be read now.");
+      expect(await answer.innerText()).toContain("a month of ratings");
+      expect(await page.getByText("could not be loaded").count()).toBe(0);
+      await page.unroute(broken);
+      await until(() => ([...mock.state.messages.values()].at(-1) as { status?: string }).status, "completed");
+      await page.evaluate(() => dispatchEvent(new Event("online")));
+      expect(await (await settled(page)).innerText()).toContain("What to do next");
+    }));
+
   it("that is stopped keeps what it said, says so, and can be rated", () =>
     withPage({ pace: 40 }, async ({ page }) => {
       await ask(page, "Give me a slow answer");
@@ -294,6 +323,33 @@ describe("the composer", () => {
       await page.getByRole("button", { name: "Send message" }).click();
       await page.getByText("You said: Is anybody there?").waitFor();
       expect(await answers(page).count()).toBe(2);
+    }));
+
+  it("shows a question that arrived although its request was cut, once the network is back", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
+      await page.getByText("An answer about").waitFor();
+      await page.route("**/invocations", async (route) => {
+        await page.context().setOffline(true);
+        const request = route.request();
+        await fetch(request.url(), { method: "POST", body: request.postData() }).then((response) => response.text());
+        await route.abort("connectionreset");
+      });
+      await ask(page, "Is anybody there?");
+      await page.getByRole("alert").getByText("The server cannot be reached.").waitFor();
+      expect(await answers(page).count()).toBe(1);
+      await page.context().setOffline(false);
+      await page.getByText("You said: Is anybody there?").waitFor();
+      expect(mock.seen.invoke).toHaveLength(1);
+    }));
+
+  it("tries again to load what could not be loaded, once the network is back", () =>
+    withPage({}, async ({ page }) => {
+      await page.route("**/messages", (route) => route.abort());
+      await page.locator('a[href="/c/conv-2"]').click();
+      await page.getByText("could not be loaded").waitFor();
+      await page.unroute("**/messages");
+      await page.evaluate(() => dispatchEvent(new Event("online")));
+      await page.getByText("An answer about").waitFor();
     }));
 
   it("says that a conversation is gone that was deleted elsewhere", () =>

@@ -115,7 +115,7 @@ export function Shell() {
   );
 }
 
-/** Does `act` when the person comes back to this tab: another one may have changed things. */
+/** Does `act` when the person comes back to this tab, or the network to the person: things may have changed meanwhile. */
 function useReturn(act: () => void) {
   const latest = useRef(act);
   useEffect(() => {
@@ -124,7 +124,11 @@ function useReturn(act: () => void) {
   useEffect(() => {
     const listen = () => document.visibilityState === "visible" && latest.current();
     document.addEventListener("visibilitychange", listen);
-    return () => document.removeEventListener("visibilitychange", listen);
+    addEventListener("online", listen);
+    return () => {
+      document.removeEventListener("visibilitychange", listen);
+      removeEventListener("online", listen);
+    };
   }, []);
 }
 

@@ -68,10 +68,10 @@ export class Session {
     await this.#readStored(id).catch((error) => this.#update({ load: isGone(error) ? "missing" : "failed" }));
   }
 
-  /** Takes over what another tab did meanwhile; what is shown stays when that cannot be learnt. */
+  /** Takes over what happened meanwhile, in another tab or without the network; what is shown stays when that cannot be learnt. */
   async refresh(): Promise<void> {
     const { id, load, running } = this.chat.get();
-    if (!id || load !== "ready" || running) return;
+    if (!id || load === "loading" || load === "missing" || running) return;
     await this.#readStored(id).catch((error) => {
       if (isGone(error)) this.#update({ load: "missing" });
     });
@@ -249,16 +249,25 @@ export class Session {
         this.#update({ reconnecting: undefined });
         turn.expectReplay();
         await this.#read(turn, response);
-        return await this.load();
+        return await this.refresh();
       } catch (error) {
         if (error instanceof ApiError && !error.temporary) {
           this.#update({ running: undefined, reconnecting: undefined });
-          return await this.load();
+          await this.refresh();
+          return this.#lose(message, error);
         }
         this.#update({ reconnecting: true });
         await pause();
       }
     }
+  }
+
+  /** An answer of which nothing more can be learnt now is no more shown as being written. */
+  #lose(id: string, { code = "", message }: ApiError): void {
+    const { messages, running } = this.chat.get();
+    const lost = messages.find((other) => other.id === id);
+    if (running || lost?.status !== "streaming") return;
+    this.#update({ messages: withMessage(messages, { ...lost, status: "failed", error: { code, message } }) as ChatMessage[] });
   }
 }
 
