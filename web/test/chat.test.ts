@@ -488,6 +488,38 @@ describe("the end of a conversation", () => {
       await page.getByRole("button", { name: "Jump to latest" }).click();
       expect(await grow()).toBe(0);
     }));
+
+  it("is left by who goes up just as the page follows what was written", () =>
+    withPage({ path: "/c/conv-1", viewport: { width: 800, height: 500 }, reducedMotion: "reduce" }, async ({ page }) => {
+      await page.locator(".code-keyword").first().waitFor();
+      const offEnd = await page.evaluate(async () => {
+        const content = document.getElementById("conversation") as HTMLElement;
+        const frame = content.parentElement as HTMLElement;
+        const write = () => {
+          const block = document.createElement("div");
+          block.style.height = "400px";
+          content.append(block);
+        };
+        const frames = async () => {
+          for (let count = 0; count < 3; count++) await new Promise((resolve) => requestAnimationFrame(resolve));
+        };
+        let up = 0;
+        // It hears of the same growth after the page, and before the page's scroll event: both movements are one event.
+        new ResizeObserver(() => {
+          frame.scrollTop -= up;
+          up = 0;
+        }).observe(content);
+        await frames();
+        up = 100;
+        write();
+        await frames();
+        write();
+        await frames();
+        return Math.round(frame.scrollHeight - frame.scrollTop - frame.clientHeight);
+      });
+      expect(offEnd).toBeGreaterThanOrEqual(500);
+      await page.getByRole("button", { name: "Jump to latest" }).waitFor();
+    }));
 });
 
 describe("a conversation of a thousand messages", () => {

@@ -8,10 +8,6 @@ const near = 48;
 /** Pixels that are drawn above what is read before the person gets there: a few screens. */
 const ahead = 2400;
 
-function toEnd(element: HTMLElement | null) {
-  if (element) element.scrollTop = element.scrollHeight;
-}
-
 interface Props {
   busy: boolean;
   /** Changes when the person asked something: then the end is shown again. */
@@ -32,23 +28,29 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   /** The first message drawn, and where it stood. */
   const anchor = useRef<{ element: HTMLElement; top: number }>(undefined);
   const [away, setAway] = useState(false);
+  const toEnd = useCallback(() => {
+    if (!frame.current) return;
+    frame.current.scrollTop = frame.current.scrollHeight;
+    // Not left to the scroll event: a person's going up may share it, and is measured from here.
+    stood.current = frame.current.scrollTop;
+  }, []);
 
   useLayoutEffect(() => {
     sticks.current = true;
-    toEnd(frame.current);
+    toEnd();
     // The effect is about the change of `asked`, not about its value.
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
-  }, [asked]);
+  }, [asked, toEnd]);
   useLayoutEffect(() => {
     if (!content.current) return;
     const watcher = new ResizeObserver(() => {
-      if (sticks.current) toEnd(frame.current);
+      if (sticks.current) toEnd();
     });
     watcher.observe(content.current);
     // A phone's keyboard takes away from its height.
     if (frame.current) watcher.observe(frame.current);
     return () => watcher.disconnect();
-  }, []);
+  }, [toEnd]);
 
   useLayoutEffect(() => {
     const { element, top } = anchor.current ?? {};
@@ -97,7 +99,7 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
             aria-label={t.latest}
             onClick={() => {
               sticks.current = true;
-              toEnd(frame.current);
+              toEnd();
             }}
             className="pop absolute inset-x-0 bottom-3 mx-auto grid size-9 place-items-center rounded-full border border-line bg-raised text-quiet shadow-high hover:text-ink pointer-coarse:size-11"
           >
