@@ -597,6 +597,20 @@ describe("the frame", () => {
       expect(await page.getByRole("textbox", { name: "Message" }).inputValue()).toContain("Here is **what a month of ratings** looks like");
     }));
 
+  it.each([
+    ["en-US", "Copy", "Select the text"],
+    ["de-DE", "Kopieren", "Markiere den Text"],
+  ])("says what to do where nothing can be copied (%s)", (locale, name, words) =>
+    withPage({ path: "/c/conv-1", locale }, async ({ page }) => {
+      await page.evaluate(() => {
+        Object.defineProperty(navigator, "clipboard", { value: undefined });
+        document.execCommand = () => false;
+      });
+      await answers(page).or(page.getByRole("article", { name: "Antwort", exact: true })).last().getByRole("button", { name, exact: true }).click();
+      await page.getByRole("alert").getByText(words).waitFor();
+      if (process.env.LOOK) await page.screenshot({ path: `${process.env.LOOK}/copy-${locale}.png` });
+    }));
+
   it("is turned round by a language that is written from the right", () =>
     withPage({ path: "/c/conv-1" }, async ({ page }) => {
       await page.getByText("What to do next").waitFor();

@@ -86,6 +86,7 @@ export const de: Messages = {
   emptyAnswer: "Die Antwort ist leer.",
   copy: "Kopieren",
   copied: "Kopiert",
+  notCopied: "Dein Browser erlaubt das Kopieren hier nicht. Markiere den Text und kopiere ihn selbst.",
   copyCode: "Code kopieren",
   copyOf: (what) => `${what} kopieren`,
   regenerate: "Neu erzeugen",

@@ -85,6 +85,7 @@ export const en = {
   emptyAnswer: "The answer is empty.",
   copy: "Copy",
   copied: "Copied",
+  notCopied: "Your browser does not allow copying here. Select the text and copy it yourself.",
   copyCode: "Copy code",
   copyOf: (what: string) => `Copy ${what.charAt(0).toLowerCase()}${what.slice(1)}`,
   regenerate: "Regenerate",

@@ -16,13 +16,13 @@ interface Props {
 
 export type Copied = "answer" | "code";
 
-/** Copies; shows and says that it did. */
+/** Copies; shows and says that it did, or that it could not. */
 export function CopyButton({ text, label, small = false, kind }: Props) {
   const t = useT();
   const { notices } = useApp();
   const [copied, setCopied] = useState(false);
   const copy = async () => {
-    if (!(await copyText(text))) return;
+    if (!(await copyText(text))) return notices.fail({ text: t.notCopied });
     notices.say(t.copied);
     setCopied(true);
     setTimeout(() => setCopied(false), 1500);
