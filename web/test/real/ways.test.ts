@@ -112,6 +112,8 @@ describe("on the real server, the page can be used", () => {
 
   it("on a slow network: a vote is seen before the server knows, words before the answer's end", () =>
     withPageOf(server.url, { reducedMotion: "reduce" }, async ({ page }) => {
+      // The page itself is there: what draws messages comes after its first view.
+      await page.waitForLoadState("networkidle");
       const session = await page.context().newCDPSession(page);
       await session.send("Network.enable");
       await session.send("Network.emulateNetworkConditions", { offline: false, latency: 1500, downloadThroughput: 8000, uploadThroughput: 8000 });
