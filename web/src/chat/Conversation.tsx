@@ -11,7 +11,7 @@ import type { Step } from "./tree";
 /** As many messages are drawn at first: drawing a thousand at once takes seconds. */
 const batch = 30;
 /** As many more with each step back: few, so that scrolling does not wait for them. */
-const earlier = 10;
+const earlier = 4;
 
 interface Props {
   session: Session;
