@@ -276,6 +276,7 @@ func TestAnAnswerEndsOnce(t *testing.T) {
 func TestTextOf(t *testing.T) {
 	for raw, want := range map[string]string{
 		`"a\u0000b"`: "a\x00b", `[{"type":"input_text","text":"a"},{"type":"input_image"},{"type":"text","text":"b"}]`: "ab", `{}`: "", ``: "", `7`: "",
+		`[{"type":"refusal","refusal":"No."}]`: "No.", `{"text":"x"}`: "", `[{"text":7},"x",{"text":"a"}]`: "a",
 	} {
 		if got := chat.TextOf(json.RawMessage(raw)); got != want {
 			t.Errorf("%s: %q, want %q", raw, got, want)

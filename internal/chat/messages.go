@@ -183,21 +183,20 @@ func (s *Store) InterruptTx(ctx context.Context, tx *sqldb.Tx, id, code, message
 }
 
 // TextOf returns the text of a message's content: the string itself, or the
-// text parts of a list joined.
+// text parts of a list joined, refusals included.
 func TextOf(content json.RawMessage) string {
 	var s string
 	if json.Unmarshal(content, &s) == nil {
 		return s
 	}
 	var parts []struct {
-		Text string `json:"text"`
+		Text    string `json:"text"`
+		Refusal string `json:"refusal"`
 	}
-	if json.Unmarshal(content, &parts) != nil {
-		return ""
-	}
+	_ = json.Unmarshal(content, &parts) // what has another shape has no text
 	var b strings.Builder
 	for _, p := range parts {
-		b.WriteString(p.Text)
+		b.WriteString(p.Text + p.Refusal)
 	}
 	return b.String()
 }

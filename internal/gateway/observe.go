@@ -101,7 +101,7 @@ func (o *observer) item(item gjson.Result) {
 	raw := json.RawMessage(strings.Clone(item.Raw))
 	item = gjson.ParseBytes(raw) // what is kept of it must not hold on to the event
 	if item.Get("type").Str == "message" {
-		o.spoke(messageText(item))
+		o.spoke(textOf(item))
 		o.items = append(o.items, o.speech.message(item, raw)...)
 		return
 	}
@@ -129,7 +129,7 @@ func text(items []json.RawMessage) string {
 	var texts []string
 	for _, raw := range items {
 		if item := gjson.ParseBytes(raw); item.Get("type").Str == "message" {
-			if t := messageText(item); t != "" {
+			if t := textOf(item); t != "" {
 				texts = append(texts, t)
 			}
 		}

@@ -6,69 +6,103 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
 )
 
-// speech is text that was said in deltas and whose message has not come yet. An
+// Pieces is text that was said in deltas and whose message has not come yet. An
 // agent says its text twice, in deltas and in the message that follows them; it
-// is kept once.
-type speech struct{ pieces []piece }
+// is counted once.
+type Pieces []Piece
 
-// piece is the text of one item.
-type piece struct {
-	item  string
-	text  []byte
-	notes []json.RawMessage // annotations
+// Piece is the text of one item.
+type Piece struct {
+	Item  string // its id in the deltas
+	Text  []byte
+	Notes []json.RawMessage // its annotations
 }
 
 // maxPieces bounds the items that speak at the same time. An agent that gives
 // each delta an id of its own speaks as one.
 const maxPieces = 16
 
-// piece returns what the item has said so far, to be added to.
-func (s *speech) piece(item string) *piece {
-	if n := len(s.pieces); n > 0 && s.pieces[n-1].item == item {
-		return &s.pieces[n-1]
+// At returns the index of the item's piece, which is begun if need be.
+func (ps *Pieces) At(item string) int {
+	n := len(*ps)
+	if n > 0 && (*ps)[n-1].Item == item {
+		return n - 1
 	}
-	if i := s.index(item); i >= 0 {
-		return &s.pieces[i]
+	if i := ps.index(item); i >= 0 {
+		return i
 	}
-	if n := len(s.pieces); n >= maxPieces {
-		return &s.pieces[n-1]
+	if n >= maxPieces {
+		return n - 1
 	}
-	s.pieces = append(s.pieces, piece{item: strings.Clone(item)})
-	return &s.pieces[len(s.pieces)-1]
+	*ps = append(*ps, Piece{Item: strings.Clone(item)})
+	return n
 }
 
-func (s *speech) index(item string) int {
-	return slices.IndexFunc(s.pieces, func(p piece) bool { return p.item == item })
+func (ps Pieces) index(item string) int {
+	return slices.IndexFunc(ps, func(p Piece) bool { return p.Item == item })
 }
 
-func (s *speech) add(item, delta string) {
-	if delta != "" {
-		p := s.piece(item)
-		p.text = append(p.text, delta...)
-	}
-}
-
-func (s *speech) note(item string, note json.RawMessage) {
-	p := s.piece(item)
-	p.notes = append(p.notes, note)
-}
-
-// message takes a finished message and returns the items to keep: the message,
-// and before it what was said in deltas of messages that never came.
+// Own says in which pieces a finished message was said: ps[from:to], none when
+// they are equal.
 //
 // Agents disagree on ids. Some name another item in the deltas than in the
 // message, some another one in each delta, some the same ("__fake_id__") in all
 // messages. So the text decides first, and the id where the texts differ.
+func (ps Pieces) Own(id, text string) (from, to int) {
+	all, _ := ps.Joined()
+	same := slices.IndexFunc(ps, func(p Piece) bool { return string(p.Text) == text })
+	if same < 0 {
+		same = ps.index(id)
+	}
+	switch {
+	case all != text && same >= 0:
+		return same, same + 1
+	case text == "", strings.Contains(text, strings.TrimSpace(all)): // agents trim and complete what they streamed
+		return 0, len(ps)
+	}
+	return 0, 0
+}
+
+// Joined is the text of all pieces, and all their annotations.
+func (ps Pieces) Joined() (text string, notes []json.RawMessage) {
+	var b strings.Builder
+	for _, p := range ps {
+		b.Write(p.Text)
+		notes = append(notes, p.Notes...)
+	}
+	return b.String(), notes
+}
+
+// speech keeps what an answer says.
+type speech struct{ pieces Pieces }
+
+func (s *speech) add(item, delta string) {
+	if delta != "" {
+		p := &s.pieces[s.pieces.At(item)]
+		p.Text = append(p.Text, delta...)
+	}
+}
+
+func (s *speech) note(item string, note json.RawMessage) {
+	p := &s.pieces[s.pieces.At(item)]
+	p.Notes = append(p.Notes, note)
+}
+
+// message takes a finished message and returns the items to keep: the message,
+// and before it what was said in deltas of messages that never came.
 func (s *speech) message(item gjson.Result, raw json.RawMessage) []json.RawMessage {
-	text := messageText(item)
-	own := s.takeOwn(item.Get("id").Str, text)
+	text := textOf(item)
+	from, to := s.pieces.Own(item.Get("id").Str, text)
+	said, notes := s.pieces[from:to].Joined()
+	s.pieces = slices.Delete(s.pieces, from, to)
 	var before []json.RawMessage
-	if own == nil {
+	if from == to {
 		before = s.flush("incomplete") // of another message, which never came
 	}
-	said, notes := joined(own)
 	switch {
 	case text == "" && said != "": // an agent that closes its message empty
 		raw = textItem(said, "completed", notes)
@@ -76,36 +110,6 @@ func (s *speech) message(item gjson.Result, raw json.RawMessage) []json.RawMessa
 		raw = textItem(text, "completed", notes)
 	}
 	return append(before, raw)
-}
-
-// takeOwn removes and returns the pieces in which a message was said; nil when
-// there are none.
-func (s *speech) takeOwn(id, text string) []piece {
-	all, _ := joined(s.pieces)
-	same := slices.IndexFunc(s.pieces, func(p piece) bool { return string(p.text) == text })
-	if same < 0 {
-		same = s.index(id)
-	}
-	switch {
-	case all != text && same >= 0:
-		own := s.pieces[same]
-		s.pieces = slices.Delete(s.pieces, same, same+1)
-		return []piece{own}
-	case text == "", strings.Contains(text, strings.TrimSpace(all)): // agents trim and complete what they streamed
-		own := s.pieces
-		s.pieces = nil
-		return own
-	}
-	return nil
-}
-
-func joined(pieces []piece) (text string, notes []json.RawMessage) {
-	var b strings.Builder
-	for _, p := range pieces {
-		b.Write(p.text)
-		notes = append(notes, p.notes...)
-	}
-	return b.String(), notes
 }
 
 // flush returns what was said as messages of its own, and forgets it.
@@ -118,25 +122,16 @@ func (s *speech) flush(status string) []json.RawMessage {
 // items is what was said as messages of its own.
 func (s *speech) items(status string) (items []json.RawMessage) {
 	for _, p := range s.pieces {
-		if len(p.text) > 0 {
-			items = append(items, textItem(string(p.text), status, p.notes))
+		if len(p.Text) > 0 {
+			items = append(items, textItem(string(p.Text), status, p.Notes))
 		}
 	}
 	return items
 }
 
-// messageText is the text of a message item.
-func messageText(item gjson.Result) string {
-	content := item.Get("content")
-	if content.Type == gjson.String {
-		return content.Str
-	}
-	var b strings.Builder
-	for _, part := range content.Array() {
-		b.WriteString(part.Get("text").Str)
-		b.WriteString(part.Get("refusal").Str)
-	}
-	return b.String()
+// textOf is the text of a message item.
+func textOf(item gjson.Result) string {
+	return chat.TextOf(json.RawMessage(item.Get("content").Raw))
 }
 
 // textItem makes a message item of our own.

@@ -206,10 +206,11 @@ func unfinished(a *gateway.Answer) (code, message string) {
 
 // agentEvent is what is read of an event.
 type agentEvent struct {
-	Type   string          `json:"type"`
-	ItemID string          `json:"item_id"`
-	Delta  string          `json:"delta"`
-	Item   json.RawMessage `json:"item"`
+	Type       string          `json:"type"`
+	ItemID     string          `json:"item_id"`
+	Delta      string          `json:"delta"`
+	Item       json.RawMessage `json:"item"`
+	Annotation json.RawMessage `json:"annotation"`
 }
 
 // outputItem is what is read of an output item.

@@ -1,10 +1,10 @@
 package webapi
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
+	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
@@ -23,54 +23,15 @@ type responsesSink struct {
 	seq   int
 	ids   itemIDs
 	items []json.RawMessage // by output_index; nil while one is being said
-	open  []*openItem       // messages that have begun, oldest first
+	said  gateway.Pieces    // of messages that have not ended, oldest first
+	open  []openItem        // the items of said, by the same index
 }
 
-// maxOpen bounds the messages that are said at the same time. An agent that gives
-// each delta an id of its own goes on with the last of them.
-const maxOpen = 16
-
-// openItem is a message that is being said.
+// openItem is a message that is being said. One of which only annotations have
+// come has no id yet.
 type openItem struct {
 	ID    string
-	said  string // the agent's id for it
 	index int
-	text  strings.Builder
-}
-
-// itemIDs are the ids of a response's items so far. Agents repeat theirs (OpenAI's
-// own Agents SDK calls every item "__fake_id__"), and OpenAI's clients refuse a
-// response that does.
-type itemIDs map[string]bool
-
-// claim returns id, or one of our own for the item at index when it is taken or
-// empty.
-func (ids itemIDs) claim(id string, index int) string {
-	for n := index; id == "" || ids[id]; n++ {
-		id = fmt.Sprintf("item_%d", n)
-	}
-	ids[id] = true
-	return id
-}
-
-// name gives a finished item an id of its own: a message always, others where the
-// agent gave one.
-func (ids itemIDs) name(item json.RawMessage, index int) json.RawMessage {
-	var head outputItem
-	var members map[string]json.RawMessage
-	if json.Unmarshal(item, &head) != nil || json.Unmarshal(item, &members) != nil || head.ID == "" && head.Type != "message" {
-		return item
-	}
-	id := ids.claim(head.ID, index)
-	if id == head.ID {
-		return item
-	}
-	members["id"], _ = json.Marshal(id) // a string cannot fail
-	renamed, err := json.Marshal(members)
-	if err != nil { // its members were JSON
-		return item
-	}
-	return renamed
 }
 
 // fields are the members of one event.
@@ -93,15 +54,24 @@ func (s *responsesSink) Send(data []byte) error {
 		if err := s.begin(); err != nil {
 			return err
 		}
-		return s.say(ev.ItemID, ev.Delta)
+		return s.say(s.at(ev.ItemID), ev.Delta)
+	case ev.Type == "response.output_text.annotation.added" && bytes.HasPrefix(ev.Annotation, []byte("{")):
+		p := &s.said[s.at(ev.ItemID)]
+		p.Notes = append(p.Notes, ev.Annotation)
+		return nil
 	case ev.Type == "response.output_item.done" && item.Type != "":
 		if err := s.begin(); err != nil {
 			return err
 		}
 		if item.Type == "message" {
-			return s.message(item)
+			return s.message(item, ev.Item)
 		}
 		return s.whole(ev.Item)
+	case ev.Type == "function_call_output": // some agents send the bare item as an event
+		if err := s.begin(); err != nil {
+			return err
+		}
+		return s.whole(slices.Clone(data))
 	}
 	return nil
 }
@@ -117,90 +87,138 @@ func (s *responsesSink) begin() error {
 	return s.emit("response.in_progress", fields{"response": s.resp})
 }
 
+// at returns the index of the message that the agent calls itemID.
+func (s *responsesSink) at(itemID string) int {
+	at := s.said.At(itemID)
+	if at == len(s.open) {
+		s.open = append(s.open, openItem{})
+	}
+	return at
+}
+
 // say announces the message if need be, and sends a piece of its text.
-func (s *responsesSink) say(itemID, text string) error {
-	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.said == itemID })
-	switch {
-	case at >= 0:
-	case len(s.open) == maxOpen:
-		at = maxOpen - 1
-	default:
-		it := &openItem{ID: s.ids.claim(itemID, len(s.items)), said: itemID, index: len(s.items)}
-		at, s.items, s.open = len(s.open), append(s.items, nil), append(s.open, it)
+func (s *responsesSink) say(at int, text string) error {
+	it, p := &s.open[at], &s.said[at]
+	if it.ID == "" {
+		it.ID, it.index = s.ids.claim(p.Item, len(s.items)), len(s.items)
+		s.items = append(s.items, nil)
 		if err := s.emit("response.output_item.added", fields{"output_index": it.index, "item": messageItem(it.ID, "in_progress", nil)}); err != nil {
 			return err
 		}
-		if err := s.emit("response.content_part.added", s.part(it, fields{"part": textPart("", nil)})); err != nil {
+		if err := s.emit("response.content_part.added", it.part(fields{"part": textPart("", nil)})); err != nil {
 			return err
 		}
 	}
-	it := s.open[at]
-	it.text.WriteString(text)
-	return s.emit("response.output_text.delta", s.part(it, fields{"delta": text, "logprobs": []any{}}))
+	p.Text = append(p.Text, text...)
+	return s.emit("response.output_text.delta", it.part(fields{"delta": text, "logprobs": []any{}}))
 }
 
-func (s *responsesSink) part(it *openItem, f fields) fields {
+func (it openItem) part(f fields) fields {
 	f["item_id"], f["output_index"], f["content_index"] = it.ID, it.index, 0
 	return f
 }
 
-// message ends the message whose text was streamed, under whatever id; one that
-// was not streamed is streamed now.
-func (s *responsesSink) message(item outputItem) error {
-	text, all := chat.TextOf(item.Content), ""
-	at := slices.IndexFunc(s.open, func(it *openItem) bool { return it.text.String() == text })
-	if at < 0 {
-		at = slices.IndexFunc(s.open, func(it *openItem) bool { return it.said == item.ID })
+// message ends the message whose text was streamed, under whatever ids, and says
+// what was not.
+func (s *responsesSink) message(item outputItem, raw json.RawMessage) error {
+	text, notes := chat.TextOf(item.Content), annotations(item.Content)
+	from, to := s.said.Own(item.ID, text)
+	all, told := s.said[from:to].Joined()
+	if len(notes) == 0 {
+		notes = told
 	}
-	for _, it := range s.open {
-		all += it.text.String()
-	}
-	switch {
-	case at >= 0:
-	case text == "":
-		return nil
-	case all != "" && strings.Contains(text, strings.TrimSpace(all)): // another id in each delta
-		return s.closeAll("completed")
-	default:
-		if len(s.open) == maxOpen {
-			if err := s.closeAll("incomplete"); err != nil { // of messages that never came
-				return err
-			}
-		}
-		if err := s.say(item.ID, text); err != nil {
+	if from == to {
+		if err := s.closeAll("incomplete"); err != nil { // another message, which never came
 			return err
 		}
-		at = len(s.open) - 1
 	}
+	to = s.spoken(from, to)
 	if text == "" { // an agent that closes its message empty
-		text = s.open[at].text.String()
+		text = all
 	}
-	return s.closeItem(at, "completed", text, notes(item.Content))
+	if text == "" { // or one that has none
+		return s.whole(raw)
+	}
+	if from == to {
+		from = s.at(item.ID)
+		to = from + 1
+	}
+	before, rest := unsaid(text, all)
+	if rest != "" {
+		if err := s.say(to-1, rest); err != nil {
+			return err
+		}
+	}
+	if to-from == 1 {
+		return s.closeItem(from, "completed", text, notes)
+	}
+	return s.closeParts(from, to, before, notes)
+}
+
+// closeParts ends a message that was said as several items. Its annotations are the
+// last one's, because none says which it belongs to.
+func (s *responsesSink) closeParts(from, to int, before string, notes []json.RawMessage) error {
+	earlier := 0
+	for ; to-from > 1; to-- {
+		text := before + string(s.said[from].Text)
+		if err := s.closeItem(from, "completed", text, nil); err != nil {
+			return err
+		}
+		before, earlier = "", earlier+utf8.RuneCountInString(text)
+	}
+	for i, note := range notes {
+		notes[i] = shift(note, -earlier)
+	}
+	return s.closeItem(from, "completed", string(s.said[from].Text), notes)
 }
 
 // closeAll ends what has begun, as far as it was said.
 func (s *responsesSink) closeAll(status string) error {
 	for len(s.open) > 0 {
-		if err := s.closeItem(0, status, s.open[0].text.String(), nil); err != nil {
+		if err := s.closeItem(0, status, string(s.said[0].Text), s.said[0].Notes); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (s *responsesSink) forget(at int) {
+	s.open, s.said = slices.Delete(s.open, at, at+1), slices.Delete(s.said, at, at+1)
+}
+
+// spoken forgets those of from to to of which nothing was said, and returns where the
+// others end.
+func (s *responsesSink) spoken(from, to int) int {
+	for at := to - 1; at >= from; at-- {
+		if s.open[at].ID == "" {
+			s.forget(at)
+			to--
+		}
+	}
+	return to
+}
+
 func (s *responsesSink) closeItem(at int, status, text string, notes []json.RawMessage) error {
 	it := s.open[at]
-	s.open = slices.Delete(s.open, at, at+1)
+	s.forget(at)
+	if it.ID == "" { // nothing was said
+		return nil
+	}
 	part := textPart(text, notes)
 	done, err := json.Marshal(messageItem(it.ID, status, []any{part}))
 	if err != nil {
 		return err
 	}
 	s.items[it.index] = done
-	if err := s.emit("response.output_text.done", s.part(it, fields{"text": text, "logprobs": []any{}})); err != nil {
+	for i, note := range notes {
+		if err := s.emit("response.output_text.annotation.added", it.part(fields{"annotation_index": i, "annotation": note})); err != nil {
+			return err
+		}
+	}
+	if err := s.emit("response.output_text.done", it.part(fields{"text": text, "logprobs": []any{}})); err != nil {
 		return err
 	}
-	if err := s.emit("response.content_part.done", s.part(it, fields{"part": part})); err != nil {
+	if err := s.emit("response.content_part.done", it.part(fields{"part": part})); err != nil {
 		return err
 	}
 	return s.emit("response.output_item.done", fields{"output_index": it.index, "item": s.items[it.index]})
@@ -228,30 +246,4 @@ func (s *responsesSink) finish(a *gateway.Answer) {
 	_ = s.closeAll(status)
 	s.resp.Output = append(s.resp.Output, s.items...)
 	_ = s.emit("response."+s.resp.Status, fields{"response": s.resp})
-}
-
-func messageItem(id, status string, content []any) fields {
-	if content == nil {
-		content = []any{}
-	}
-	return fields{"type": "message", "id": id, "role": chat.RoleAssistant, "status": status, "content": content}
-}
-
-func textPart(text string, notes []json.RawMessage) fields {
-	if notes == nil {
-		notes = []json.RawMessage{}
-	}
-	return fields{"type": "output_text", "text": text, "annotations": notes, "logprobs": []any{}}
-}
-
-// notes are the citations of a message.
-func notes(content json.RawMessage) (out []json.RawMessage) {
-	var parts []struct {
-		Annotations []json.RawMessage `json:"annotations"`
-	}
-	_ = json.Unmarshal(content, &parts) // plain text has none
-	for _, p := range parts {
-		out = append(out, p.Annotations...)
-	}
-	return out
 }

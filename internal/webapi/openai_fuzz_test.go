@@ -3,8 +3,10 @@ package webapi
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/tidwall/gjson"
 
@@ -14,7 +16,7 @@ import (
 
 // FuzzResponsesSink gives OpenAI's clients whatever events an agent may send, one a
 // line: what they get is numbered, each item begins once under an id of its own
-// and ends once, and the end holds the items.
+// and ends once, and the end holds the items, with what each message says.
 func FuzzResponsesSink(f *testing.F) {
 	for _, events := range [][]string{
 		{`{"type":"response.output_text.delta","item_id":"a","delta":"Hel"}`, `{"type":"response.output_text.delta","item_id":"b","delta":"lo"}`,
@@ -28,12 +30,16 @@ func FuzzResponsesSink(f *testing.F) {
 	f.Fuzz(func(t *testing.T, lines string, completed bool) {
 		w := httptest.NewRecorder()
 		s := &responsesSink{jsonSink: jsonSink{newSink(w)}, resp: response{Object: "response", Output: []json.RawMessage{}}, ids: itemIDs{}}
+		var texts []string
 		for line := range strings.SplitSeq(lines, "\n") {
 			if !gjson.Valid(line) || !gjson.Parse(line).IsObject() {
 				continue // agent.Event promises an object
 			}
 			if err := s.Send([]byte(line)); err != nil {
 				t.Fatalf("%s: %v", line, err)
+			}
+			if ev, item, _ := readEvent([]byte(line)); ev.Type == "response.output_item.done" && item.Type == "message" {
+				texts = append(texts, chat.TextOf(item.Content))
 			}
 		}
 		a := &gateway.Answer{Status: chat.Completed, Summary: &gateway.Summary{}}
@@ -69,6 +75,27 @@ func FuzzResponsesSink(f *testing.F) {
 		}
 		if last := gjson.Parse(data[len(data)-1]); len(ended) != len(begun) || int(last.Get("response.output.#").Int()) != len(begun) {
 			t.Fatalf("%d items begun, %d ended, the end says %s", len(begun), len(ended), last)
+		} else if said := textOf(last.Get("response.output")); !sayAll(said, texts) {
+			t.Fatalf("the end says %q, the messages %q", said, texts)
 		}
 	})
+}
+
+// sayAll reports whether said has the letters of each text in their order; other messages
+// may stand between those of one that was said under several ids.
+func sayAll(said string, texts []string) bool {
+	for _, text := range texts {
+		rest := []rune(said)
+		for _, r := range text {
+			if unicode.IsSpace(r) {
+				continue
+			}
+			at := slices.Index(rest, r)
+			if at < 0 {
+				return false
+			}
+			rest = rest[at+1:]
+		}
+	}
+	return true
 }

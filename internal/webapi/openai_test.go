@@ -3,7 +3,6 @@ package webapi
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -15,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
+	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/identity"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
@@ -316,14 +316,26 @@ func sdkAgent(r agenttest.Request) []agenttest.Step {
 }
 
 // TestAResponseSaysEachTextOnce: whatever ids an agent gives its deltas and its
-// messages, the stream's deltas, its finished items and its end say the same, once.
+// messages, the stream's deltas, its finished items and its end say the same, once,
+// and so does the answer that is not streamed.
 func TestAResponseSaysEachTextOnce(t *testing.T) {
+	note := func(start, end int) string {
+		return fmt.Sprintf(`{"type":"url_citation","url":"https://a.example","title":"A","start_index":%d,"end_index":%d}`, start, end)
+	}
 	delta := func(id, text string) string {
 		return fmt.Sprintf(`{"type":"response.output_text.delta","item_id":%q,"delta":%q}`, id, text)
 	}
-	done := func(id, text string) string {
-		return fmt.Sprintf(`{"type":"response.output_item.done","item":{"type":"message","id":%q,"content":[{"type":"output_text","text":%q}]}}`, id, text)
+	noted := func(id string) string {
+		return fmt.Sprintf(`{"type":"response.output_text.annotation.added","item_id":%q,"annotation_index":0,"annotation":%s}`, id, note(0, 2))
 	}
+	part := func(text string, notes ...string) string {
+		return fmt.Sprintf(`{"type":"output_text","text":%q,"annotations":[%s]}`, text, strings.Join(notes, ","))
+	}
+	parts := func(id string, parts ...string) string {
+		return fmt.Sprintf(`{"type":"response.output_item.done","item":{"type":"message","id":%q,"content":[%s]}}`, id, strings.Join(parts, ","))
+	}
+	done := func(id, text string, notes ...string) string { return parts(id, part(text, notes...)) }
+	const refusal = `{"type":"refusal","refusal":"No."}`
 	var manyDeltas []string
 	for i := range 100 {
 		manyDeltas = append(manyDeltas, delta(fmt.Sprint(i), "x"))
@@ -331,17 +343,34 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 	cases := map[string]struct {
 		events []string
 		want   string
+		notes  []string
+		whole  string // when the messages end in another order than they begin; else want
 	}{
-		"deltas and their message":       {[]string{delta("a", "Hel"), delta("a", "lo"), done("a", "Hello")}, "Hello"},
-		"a message under another id":     {[]string{delta("a", "Hel"), delta("a", "lo"), done("b", "Hello")}, "Hello"},
-		"another id in each delta":       {[]string{delta("1", "Hel"), delta("2", "lo"), done("3", "Hello")}, "Hello"},
-		"another id in each of many":     {append(manyDeltas, done("m", strings.Repeat("x", len(manyDeltas)))), strings.Repeat("x", len(manyDeltas))},
-		"no ids":                         {[]string{delta("", "Hel"), delta("", "lo"), done("", "Hello"), delta("", "!"), done("", "!")}, "Hello!"},
-		"no deltas":                      {[]string{done("a", "Hello")}, "Hello"},
-		"no message":                     {[]string{delta("a", "Hel"), delta("a", "lo")}, "Hello"},
-		"a message that closes empty":    {[]string{delta("a", "Hello"), done("a", "")}, "Hello"},
-		"two at a time":                  {[]string{delta("a", "On"), delta("b", "Tw"), delta("a", "e"), delta("b", "o"), done("b", "Two"), done("a", "One")}, "OneTwo"},
-		"an id of ours, and one for all": {[]string{done("item_1", "One"), done("item_1", "Two"), done("item_1", "Three")}, "OneTwoThree"},
+		"deltas and their message":       {events: []string{delta("a", "Hel"), delta("a", "lo"), done("a", "Hello")}, want: "Hello"},
+		"a message under another id":     {events: []string{delta("a", "Hel"), delta("a", "lo"), done("b", "Hello")}, want: "Hello"},
+		"another id in each delta":       {events: []string{delta("1", "Hel"), delta("2", "lo"), done("3", "Hello")}, want: "Hello"},
+		"another id in each of many":     {events: append(manyDeltas, done("m", strings.Repeat("x", len(manyDeltas)))), want: strings.Repeat("x", len(manyDeltas))},
+		"the message has one of the ids": {events: []string{delta("1", "Hel"), delta("2", "lo"), done("1", "Hello")}, want: "Hello"},
+		"no ids":                         {events: []string{delta("", "Hel"), delta("", "lo"), done("", "Hello"), delta("", "!"), done("", "!")}, want: "Hello!"},
+		"no deltas":                      {events: []string{done("a", "Hello")}, want: "Hello"},
+		"no message":                     {events: []string{delta("a", "Hel"), delta("a", "lo")}, want: "Hello"},
+		"a message that closes empty":    {events: []string{delta("a", "Hello"), done("a", "")}, want: "Hello"},
+		"two at a time":                  {events: []string{delta("a", "On"), delta("b", "Tw"), delta("a", "e"), delta("b", "o"), done("b", "Two"), done("a", "One")}, want: "OneTwo", whole: "TwoOne"},
+		"an id of ours, and one for all": {events: []string{done("item_1", "One"), done("item_1", "Two"), done("item_1", "Three")}, want: "OneTwoThree"},
+		"only space was streamed":        {events: []string{delta("a", "\n\n"), done("b", "Hello")}, want: "Hello"},
+		"a message that says more":       {events: []string{delta("a", "Hello"), done("b", "Hello world", note(6, 11))}, want: "Hello world", notes: []string{note(6, 11)}},
+		"more, under the same id":        {events: []string{delta("a", "Hel"), done("a", "Hello")}, want: "Hello"},
+		"more, of another id each":       {events: []string{delta("1", "Hello"), delta("2", " wor"), done("3", "Hello world", note(6, 11))}, want: "Hello world", notes: []string{note(1, 6)}},
+		"a message that says less space": {events: []string{delta("a", "Hello\n"), done("b", "Hello", note(0, 5))}, want: "Hello", notes: []string{note(0, 5)}},
+		"a citation told as an event":    {events: []string{delta("a", "Hello"), noted("a"), done("a", "Hello")}, want: "Hello", notes: []string{note(0, 2)}},
+		"told before its text":           {events: []string{noted("a"), delta("a", "Hello"), done("a", "Hello")}, want: "Hello", notes: []string{note(0, 2)}},
+		"told under an id of its own":    {events: []string{delta("1", "Hello"), noted("2"), done("3", "Hello")}, want: "Hello", notes: []string{note(0, 2)}},
+		"told twice":                     {events: []string{delta("a", "Hello"), noted("a"), done("a", "Hello", note(0, 2))}, want: "Hello", notes: []string{note(0, 2)}},
+		"told of a message that is cut":  {events: []string{delta("a", "Hello"), noted("a")}, want: "Hello", notes: []string{note(0, 2)}},
+		"several parts":                  {events: []string{parts("a", part("é", note(0, 1)), part("lo", note(0, 2)))}, want: "élo", notes: []string{note(0, 1), note(1, 3)}},
+		"a refusal":                      {events: []string{parts("a", refusal)}, want: "No."},
+		"a refusal that was streamed":    {events: []string{delta("a", "No."), parts("a", refusal)}, want: "No."},
+		"a message that never came":      {events: []string{delta("a", "One"), done("b", "Two"), delta("c", "Thr"), delta("d", "ee"), done("e", "Three")}, want: "OneTwoThree"},
 	}
 	h := newHouse(t, sqldbtest.SQLite(t))
 	h.api.Gateway = turnsOf(t, h, agenttest.New(t, func(r agenttest.Request) []agenttest.Step { // asked for the case by its name
@@ -353,31 +382,63 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 	}).URL)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			data, _ := events(t, h.do("POST", "/v1/responses", map[string]any{"model": "fast", "stream": true, "input": name}).want(t, 200).text)
+			if tc.whole == "" {
+				tc.whole = tc.want
+			}
+			ask := map[string]any{"model": "fast", "input": name}
+			whole := textOf(gjson.Get(h.do("POST", "/v1/responses", ask).want(t, 200).text, "output"))
+			ask["stream"] = true
+			data, _ := events(t, h.do("POST", "/v1/responses", ask).want(t, 200).text)
 			deltas, items := map[int64]string{}, map[int64]string{}
 			ids := map[string]bool{}
+			var notes []string
 			for _, d := range data {
 				ev := gjson.Parse(d)
 				switch index := ev.Get("output_index").Int(); ev.Get("type").Str {
 				case "response.output_text.delta":
 					deltas[index] += ev.Get("delta").Str
+				case "response.output_text.annotation.added":
+					notes = append(notes, ordered(ev.Get("annotation")))
 				case "response.output_item.done":
-					items[index] = ev.Get("item.content.0.text").Str
-					ids[ev.Get("item.id").Str] = true
+					item := ev.Get("item")
+					items[index] = textOf(gjson.Parse("[" + item.Raw + "]"))
+					if ids[item.Get("id").Str] = true; item.Get("content.0.type").Str == "refusal" {
+						deltas[index] = items[index] // is no text that could be streamed
+					}
 				}
 			}
-			streamed, ended := "", ""
-			for _, item := range gjson.Get(data[len(data)-1], "response.output").Array() {
-				ended += item.Get("content.0.text").Str
+			end := gjson.Get(data[len(data)-1], "response.output")
+			if ended := textOf(end); ended != tc.want || whole != tc.whole || len(ids) != len(items) {
+				t.Errorf("ended with %q, whole %q, want %q; items %v under the ids %v", ended, whole, tc.want, items, ids)
 			}
-			for i := range int64(len(items)) {
-				streamed += deltas[i]
+			for i, text := range items {
+				if said := deltas[i]; said != text && strings.TrimSpace(said) != text {
+					t.Errorf("item %d was streamed as %q and is %q", i, said, text)
+				}
 			}
-			if streamed != tc.want || ended != tc.want || !maps.Equal(deltas, items) || len(ids) != len(items) {
-				t.Errorf("streamed %v, ended with %q, want %q; items %v under the ids %v", deltas, ended, tc.want, items, ids)
+			var kept []string
+			for _, note := range end.Get("#.content.#.annotations|@flatten|@flatten").Array() {
+				kept = append(kept, ordered(note))
+			}
+			if !slices.Equal(notes, tc.notes) || !slices.Equal(kept, tc.notes) {
+				t.Errorf("citations streamed %v, kept %v, want %v", notes, kept, tc.notes)
 			}
 		})
 	}
+}
+
+// textOf is what all messages of a list of items say.
+func textOf(items gjson.Result) (text string) {
+	for _, item := range items.Array() {
+		text += chat.TextOf(json.RawMessage(item.Get("content").Raw))
+	}
+	return text
+}
+
+// ordered is a citation as the tests write it.
+func ordered(note gjson.Result) string {
+	return fmt.Sprintf(`{"type":%q,"url":%q,"title":%q,"start_index":%d,"end_index":%d}`, note.Get("type").Str, note.Get("url").Str,
+		note.Get("title").Str, note.Get("start_index").Int(), note.Get("end_index").Int())
 }
 
 func str(v any) string {
