@@ -92,7 +92,7 @@ describe("an answer", () => {
       await line.click();
       await line.click();
       await answer.getByText("412 in · 188 out").waitFor();
-      for (const fact of [/Retrievals:\s*1/, /Model calls:\s*2/, /Spans:\s*5/, /Trace ID:\s*tr-/]) await answer.getByText(fact).waitFor();
+      for (const fact of [/Retrievals:\s*1/, /Model calls:\s*2/, /Spans:\s*5/, /Trace id:\s*tr-/]) await answer.getByText(fact).waitFor();
     }));
 
   it("goes on after the connection is cut, from where it was", () =>

@@ -28,6 +28,8 @@ export class Notices {
     // What can still be undone is never pushed out.
     const old = new Set(others.filter(({ action }) => !action).slice(0, 1 - most));
     this.toasts.set([...others.filter((other) => !old.has(other)), toast]);
+    // The toast is an alert, but outside of a modal dialog: nobody hears it from in there.
+    if (document.querySelector("dialog[open]")) this.say(failure.text);
     setTimeout(() => this.#expire(toast.id), showFor);
   };
 
