@@ -38,12 +38,18 @@ type TurnRequest struct {
 // looks like it.
 const Root = "root"
 
-// maxMessages bounds the history one request may carry.
-const maxMessages = 1000
+// What one request may carry of the history, and of answers to questions for approval.
+const (
+	maxMessages  = 1000
+	maxApprovals = 100
+)
 
 func (r *TurnRequest) check() error {
 	if len(r.Messages) > maxMessages {
 		return errs.New(errs.Unprocessable, "messages has %d entries; %d is the most.", len(r.Messages), maxMessages)
+	}
+	if len(r.Approvals) > maxApprovals {
+		return errs.New(errs.Unprocessable, "approvals has %d entries; %d is the most.", len(r.Approvals), maxApprovals)
 	}
 	for i, m := range r.Messages {
 		if !slices.Contains([]string{"user", "assistant", "system"}, m.Role) {
@@ -159,8 +165,10 @@ func (s *Service) branch(ctx context.Context, r *TurnRequest) ([]chat.Message, e
 	return branch, nil
 }
 
+// approvalRequest is the newest question of that id: some agents call all of theirs
+// the same.
 func approvalRequest(branch []chat.Message, id string) json.RawMessage {
-	for _, m := range branch {
+	for _, m := range slices.Backward(branch) {
 		for _, item := range gjson.ParseBytes(m.Items).Array() {
 			if item.Get("type").Str == "mcp_approval_request" && item.Get("id").Str == id {
 				return json.RawMessage(item.Raw)

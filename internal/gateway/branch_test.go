@@ -153,6 +153,15 @@ func TestApprovals(t *testing.T) {
 		t.Errorf("the trace does not say what was decided: %s, %v", asked, err)
 	}
 	h.refused(ask("", in(first.ConversationID, ""), approves("ap2")), errs.Unprocessable, `"ap2"`)
+
+	again := strings.Replace(request, "drop", "truncate", 1) // under the id of the first
+	h.agent.says(itemDone(again))
+	h.run(ask("and again", in(first.ConversationID, "")))
+	h.answers("Truncated.")
+	h.run(ask("", in(first.ConversationID, ""), approves("ap1")))
+	if got := h.agent.last().Approvals; len(got) != 1 || string(got[0].Request) != again {
+		t.Errorf("of two questions of one id the agent was told %+v", got)
+	}
 }
 
 func TestWhatBeginRefuses(t *testing.T) {

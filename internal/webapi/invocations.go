@@ -33,6 +33,8 @@ type message struct {
 type approval struct {
 	ID      string `json:"id" minLength:"1"`
 	Approve bool   `json:"approve"`
+
+	request json.RawMessage // the question, where the caller keeps the history
 }
 
 type invokeInput struct {
@@ -134,7 +136,7 @@ func turnRequest(ctx context.Context, agentID string, inv invocation, store bool
 		r.Messages = append(r.Messages, agent.Message{Role: m.Role, Content: json.RawMessage(m.Content)})
 	}
 	for _, a := range inv.Approvals {
-		r.Approvals = append(r.Approvals, agent.Approval{ID: a.ID, Approve: a.Approve})
+		r.Approvals = append(r.Approvals, agent.Approval{ID: a.ID, Approve: a.Approve, Request: a.request})
 	}
 	return r
 }

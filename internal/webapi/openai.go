@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,9 +146,32 @@ type openAIMessage struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"`
 
-	CallID    string `json:"call_id"`             // of a function_call and its output
+	ID        string `json:"id"`
+	CallID    string `json:"call_id"`             // of a tool's call and its output
 	RequestID string `json:"approval_request_id"` // of a mcp_approval_response
 	Approve   bool   `json:"approve"`
+
+	raw json.RawMessage // a mcp_approval_request
+}
+
+// UnmarshalJSON keeps a question for an approval as it is, because the agent gets it
+// back with the answer.
+func (m *openAIMessage) UnmarshalJSON(data []byte) error {
+	type plain openAIMessage // without this method
+	if err := json.Unmarshal(data, (*plain)(m)); err != nil {
+		return err
+	}
+	if m.Type == "mcp_approval_request" {
+		m.raw = slices.Clone(data)
+	}
+	return nil
+}
+
+// says reports whether there is anything in it. An answer without text comes back
+// from clients too, and agents refuse it.
+func (m openAIMessage) says() bool {
+	c := string(m.Content)
+	return m.Role != chat.RoleAssistant || c != `""` && c != "[]"
 }
 
 // openAIHistory translates a history. What a model's caller would do itself, calling
@@ -158,19 +182,25 @@ func openAIHistory(list []openAIMessage, tools json.RawMessage) (inv invocation,
 	if t := strings.TrimSpace(string(tools)); t != "" && t != "null" && t != "[]" {
 		return inv, errs.New(errs.Invalid, "An agent calls its own tools; send the request without tools.")
 	}
-	called := map[string]bool{}
+	called, asked := map[string]bool{}, map[string]json.RawMessage{}
 	for i, m := range list {
+		output := strings.HasSuffix(m.Type, "_call_output")
 		switch {
 		case m.Type == "mcp_approval_response":
-			inv.Approvals = append(inv.Approvals, approval{m.RequestID, m.Approve})
+			inv.Approvals = append(inv.Approvals, approval{m.RequestID, m.Approve, asked[m.RequestID]})
 			continue
-		case m.Type == "function_call_output" && !called[m.CallID], m.Role == "tool", m.Role == "function":
-			return inv, errs.New(errs.Invalid, "Message %d is the result of a tool; an agent calls its own tools.", i)
-		case m.Type == "reasoning", m.Type == "mcp_approval_request", m.Type == "mcp_list_tools", m.Type == "function_call_output", strings.HasSuffix(m.Type, "_call"):
-			called[m.CallID] = true
+		case output && (!called[m.CallID] || i == len(list)-1), m.Role == "tool", m.Role == "function":
+			return inv, errs.New(errs.Invalid, "Message %d is the result of a tool; an agent calls its own tools. Send its answer's items back with a new message after them.", i)
+		case m.Type == "mcp_approval_request":
+			asked[m.ID] = m.raw
+			continue
+		case output, m.Type == "reasoning", m.Type == "mcp_list_tools", strings.HasSuffix(m.Type, "_call"):
+			called[m.CallID] = m.CallID != ""
 			continue
 		case m.Type != "" && m.Type != "message":
 			return inv, errs.New(errs.Invalid, "Input item %d is a %q; an agent takes messages only.", i, m.Type)
+		case !m.says():
+			continue
 		case m.Role == "developer":
 			m.Role = "system"
 		}

@@ -10,15 +10,17 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 )
 
-// itemIDs are the ids of a response's items so far. Agents repeat theirs (OpenAI's
-// own Agents SDK calls every item "__fake_id__"), and OpenAI's clients refuse a
-// response that does.
+// itemIDs are the ids of a response's items so far. Agents repeat theirs, and
+// OpenAI's clients refuse a response that does.
 type itemIDs map[string]bool
+
+// fakeID is what OpenAI's own Agents SDK calls every item.
+const fakeID = "__fake_id__"
 
 // claim returns id, or one of our own for the item at index when it is taken or
 // empty.
 func (ids itemIDs) claim(id string, index int) string {
-	for n := index; id == "" || ids[id]; n++ {
+	for n := index; id == "" || id == fakeID || ids[id]; n++ {
 		id = fmt.Sprintf("item_%d", n)
 	}
 	ids[id] = true
@@ -26,11 +28,16 @@ func (ids itemIDs) claim(id string, index int) string {
 }
 
 // name gives a finished item an id of its own: a message always, others where the
-// agent gave one.
+// agent gave one. A question for an approval keeps its id, which the answer to it
+// has to name.
 func (ids itemIDs) name(item json.RawMessage, index int) json.RawMessage {
 	var head outputItem
 	var members map[string]json.RawMessage
 	if json.Unmarshal(item, &head) != nil || json.Unmarshal(item, &members) != nil || head.ID == "" && head.Type != "message" {
+		return item
+	}
+	if head.Type == "mcp_approval_request" {
+		ids[head.ID] = true
 		return item
 	}
 	id := ids.claim(head.ID, index)

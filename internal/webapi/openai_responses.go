@@ -72,9 +72,16 @@ func (in *responsesRequest) invocation() (inv invocation, err error) {
 		}
 		list = append([]openAIMessage{{Role: "system", Content: raw}}, list...)
 	}
-	inv, err = openAIHistory(list, in.Tools)
+	if inv, err = openAIHistory(list, in.Tools); err != nil {
+		return inv, err
+	}
+	for _, a := range inv.Approvals {
+		if a.request == nil && in.Previous == "" {
+			return inv, errs.New(errs.Invalid, "The approval %q answers a question that the agent does not remember: send previous_response_id, or its mcp_approval_request before it in input.", a.ID)
+		}
+	}
 	inv.Store = in.Store
-	return inv, err
+	return inv, nil
 }
 
 func (s *API) openAIResponses(w http.ResponseWriter, r *http.Request) error {

@@ -143,6 +143,32 @@ func TestPreviousResponse(t *testing.T) {
 	}
 }
 
+// TestWhatAnAgentDidComesBack: from a client that keeps the history, and of it the agent is
+// told what was said, and the question that an approval answers.
+func TestWhatAnAgentDidComesBack(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	told := make(chan string, 1)
+	h.api.Gateway = turnsOf(t, h, agenttest.New(t, func(r agenttest.Request) []agenttest.Step {
+		told <- r.Get("input")
+		return agenttest.Answer("Done.")
+	}).URL)
+	const asked = `{"type":"mcp_approval_request","id":"q","name":"drop","server_label":"db","arguments":"{}"}`
+	for name, tc := range map[string]struct{ input, want string }{
+		"tools": {`[{"role":"user","content":"a"},{"type":"mcp_list_tools","id":"l","server_label":"db","tools":[]},{"type":"local_shell_call","call_id":"s"},
+			{"type":"local_shell_call_output","call_id":"s","output":""},{"type":"message","role":"assistant","content":[]},{"role":"user","content":"b"}]`,
+			`[{"role":"user","content":"a"},{"role":"user","content":"b"}]`},
+		"an approval": {`[{"role":"user","content":"a"},` + asked + `,{"type":"mcp_approval_response","approval_request_id":"q","approve":true}]`,
+			`[{"role":"user","content":"a"},` + asked + `,{"type":"mcp_approval_response","approval_request_id":"q","approve":true}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.do("POST", "/v1/responses", `{"model":"fast","input":`+tc.input+`}`).want(t, 200)
+			if got := <-told; got != tc.want {
+				t.Errorf("the agent is told %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestOpenAIErrors(t *testing.T) {
 	h := newHouse(t, sqldbtest.SQLite(t))
 	for _, tc := range []struct {
@@ -161,6 +187,10 @@ func TestOpenAIErrors(t *testing.T) {
 		{"a tool's result", "/v1/chat/completions", `{"model":"demo","messages":[{"role":"tool","content":"x"}]}`, 400, "calls its own tools"},
 		{"input of another kind", "/v1/responses", `{"model":"demo","input":7}`, 400, "input must be"},
 		{"a tool's result, responses", "/v1/responses", `{"model":"demo","input":[{"type":"function_call_output","call_id":"x","output":"y"}]}`, 400, "calls its own tools"},
+		{"a tool's result at the end", "/v1/responses", `{"model":"demo","input":[{"role":"user","content":"x"},{"type":"function_call","call_id":"x","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"x","output":"y"}]}`, 400, "calls its own tools"},
+		{"a tool's result without a call's id", "/v1/responses", `{"model":"demo","input":[{"type":"reasoning","id":"r"},{"type":"function_call_output","output":"y"},{"role":"user","content":"x"}]}`, 400, "calls its own tools"},
+		{"an approval of nothing", "/v1/responses", `{"model":"demo","input":[{"type":"mcp_approval_response","approval_request_id":"x","approve":true}]}`, 400, "previous_response_id"},
+		{"too many approvals", "/v1/responses", `{"model":"demo","input":[{"type":"mcp_approval_request","id":"x"}` + strings.Repeat(`,{"type":"mcp_approval_response","approval_request_id":"x"}`, 101) + `]}`, 422, "approvals has 101"},
 		{"input items that are none", "/v1/responses", `{"model":"demo","input":[{"type":"item_reference","id":"x"}]}`, 400, "item_reference"},
 		{"the agent fails", "/v1/chat/completions", map[string]any{"model": "demo", "messages": userSays("fail")}, 502, `"type":"server_error"`},
 		{"the agent fails, responses", "/v1/responses", map[string]any{"model": "demo", "input": "fail"}, 502, `"type":"server_error"`},
@@ -304,7 +334,7 @@ func sdkAgent(r agenttest.Request) []agenttest.Step {
 	at := func(i int, path string) string { return r.Get(fmt.Sprintf("input.%d.%s", i, path)) }
 	switch {
 	case at(last, "content") == "approve":
-		return []agenttest.Step{done(`"type":"mcp_approval_request","name":"drop","server_label":"db","arguments":"{}"`), agenttest.Done()}
+		return []agenttest.Step{done(`"type":"reasoning","summary":[]`), done(`"type":"mcp_approval_request","name":"drop","server_label":"db","arguments":"{}"`), agenttest.Done()}
 	case at(last, "approve") == "true" && at(last, "approval_request_id") == "__fake_id__" && at(last-1, "type") == "mcp_approval_request":
 		return append(message("dropped", ""), agenttest.Done())
 	}

@@ -11,7 +11,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -70,7 +72,8 @@ func input(req *agent.Request) []any {
 // translator passes everything on and watches for the end.
 type translator struct {
 	ended bool
-	said  bool // the agent has sent text or an item by itself
+	said  bool                // text or an item of this response was sent
+	known map[uint64]struct{} // the items of the stream so far, by keyOf
 }
 
 // Event implements upstream.Translator. response.completed is not the end of
@@ -78,30 +81,72 @@ type translator struct {
 // for each. So an event of another response opens the stream again, and only
 // the last completed allows [DONE] to be missing.
 func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, err error) {
-	switch {
-	case raw.Type == vocab.TypeCompleted, raw.Type == vocab.TypeIncomplete,
-		raw.Type == "response.done", raw.Type == "response.cancelled":
+	switch raw.Type {
+	case vocab.TypeCompleted, vocab.TypeIncomplete, "response.done", "response.cancelled":
 		t.ended = true
 		return t.close(raw, out), nil
-	case raw.Type == vocab.TypeTextDelta, raw.Type == vocab.TypeItemDone:
-		t.said = true
 	}
 	if strings.HasPrefix(raw.Type, "response.") {
+		t.said = t.said && !t.ended
 		t.ended = false
+	}
+	switch raw.Type {
+	case vocab.TypeTextDelta:
+		t.said = true
+	case vocab.TypeItemDone:
+		t.said = true
+		t.know(keyOf(gjson.GetBytes(raw.Data, "item")))
 	}
 	return true, nil
 }
 
 // close says the items of a response for an agent that tells them at its end only;
-// others have said them before.
+// others have said them, or text of them, before. What was said of an earlier
+// response is not said again: some agents repeat all items at the last end.
 func (t *translator) close(raw upstream.Raw, out *upstream.Queue) (pass bool) {
-	items := gjson.GetBytes(raw.Data, "response.output").Array()
-	if t.said || len(items) == 0 {
+	var untold []gjson.Result
+	var keys []uint64
+	for _, item := range gjson.GetBytes(raw.Data, "response.output").Array() {
+		key := keyOf(item)
+		if _, known := t.known[key]; !known && !t.said {
+			untold = append(untold, item)
+		}
+		keys = append(keys, key)
+	}
+	t.know(keys...)
+	if len(untold) == 0 {
 		return true
 	}
-	say(items, out)
+	say(untold, out)
 	out.Push(agent.Event{Type: raw.Type, Data: bytes.Clone(raw.Data)})
 	return false
+}
+
+func (t *translator) know(keys ...uint64) {
+	if t.known == nil {
+		t.known = map[uint64]struct{}{}
+	}
+	for _, key := range keys {
+		t.known[key] = struct{}{}
+	}
+}
+
+var seed = maphash.MakeSeed()
+
+// keyOf is what an item is known by. Agents give several items one id, and one item
+// several; so a message is known by its text, and others by what they say and their ids.
+func keyOf(item gjson.Result) uint64 {
+	paths := []string{"type", "id", "call_id", "name", "arguments", "output", "summary.#.text"}
+	if item.Get("type").Str == "message" {
+		paths = []string{"type", "content.#.refusal"}
+	}
+	var h maphash.Hash
+	h.SetSeed(seed)
+	for _, path := range paths {
+		_, _ = h.WriteString(strconv.Quote(item.Get(path).String())) // cannot fail
+	}
+	_, _ = h.WriteString(upstream.Text(json.RawMessage(item.Get("content").Raw)))
+	return h.Sum64()
 }
 
 // say queues finished items, each message with its text as one delta before it.

@@ -84,12 +84,22 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 		return `{"type":"response.output_text.delta","item_id":"m","delta":"` + text + `"}`
 	}
 	done := func(text string) string { return `{"type":"response.output_item.done","item":` + item(text) + `}` }
+	both := `{"type":"response.completed","response":{"output":[` + item("a") + `,` + item("b") + `]}}`
+	twice := `{"type":"response.completed","response":{"output":[` + item("a") + `,` + item("a") + `]}}`
+	ended := `{"type":"response.done","response":{"output":[` + item("a") + `]}}`
 	created := `{"type":"response.created","response":{}}`
 	for name, tc := range map[string]struct{ sent, want []string }{
 		"only there":        {[]string{created, completed("a")}, []string{created, delta("a"), done("a"), completed("a")}},
 		"only there, twice": {[]string{completed("a"), completed("b")}, []string{delta("a"), done("a"), completed("a"), delta("b"), done("b"), completed("b")}},
 		"said before":       {[]string{created, delta("a"), done("a"), created, completed("a")}, []string{created, delta("a"), done("a"), created, completed("a")}},
-		"text before":       {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
+		"only there, after one that was streamed": {[]string{delta("a"), done("a"), completed("a"), created, completed("b")},
+			[]string{delta("a"), done("a"), completed("a"), created, delta("b"), done("b"), completed("b")}},
+		"all again at the end": {[]string{delta("a"), completed("a"), created, completed("b"), created, both},
+			[]string{delta("a"), completed("a"), created, delta("b"), done("b"), completed("b"), created, both}},
+		"the same twice in one": {[]string{twice}, []string{delta("a"), done("a"), delta("a"), done("a"), twice}},
+		"two ends of one": {[]string{delta("a"), `{"type":"response.completed","response":{}}`, ended},
+			[]string{delta("a"), `{"type":"response.completed","response":{}}`, ended}},
+		"text before": {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var script []agenttest.Step

@@ -51,7 +51,7 @@ seen["sdk_ids"] = len({item.id for item in final.output if getattr(item, "id", N
 seen["sdk_notes"] = [note.url for item in final.output if item.type == "message" for note in item.content[0].annotations]
 history = [{"role": "user", "content": "hello"}] + [item.to_dict() for item in final.output]
 asked = sdk.responses.create(model="fast", input=history + [{"role": "user", "content": "approve"}])
-answer = {"type": "mcp_approval_response", "approval_request_id": asked.output[0].id, "approve": True}
+answer = {"type": "mcp_approval_response", "approval_request_id": asked.output[-1].id, "approve": True}
 seen["sdk_approved"] = sdk.responses.create(model="fast", previous_response_id=asked.id, input=[answer]).output_text
 
 
