@@ -82,14 +82,14 @@ type speech struct{ pieces Pieces }
 
 func (s *speech) add(item, delta string) {
 	if delta != "" {
-		p := &s.pieces[s.pieces.At(item)]
-		p.Text = append(p.Text, delta...)
+		at := s.pieces.At(item)
+		s.pieces[at].Text = append(s.pieces[at].Text, delta...)
 	}
 }
 
 func (s *speech) note(item string, note json.RawMessage) {
-	p := &s.pieces[s.pieces.At(item)]
-	p.Notes = append(p.Notes, note)
+	at := s.pieces.At(item)
+	s.pieces[at].Notes = append(s.pieces[at].Notes, note)
 }
 
 // message takes a finished message and returns the items to keep: the message,

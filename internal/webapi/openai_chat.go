@@ -3,7 +3,7 @@ package webapi
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
+	"slices"
 
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
@@ -98,10 +98,10 @@ func (s *API) openAIChat(w http.ResponseWriter, r *http.Request) error {
 type chatSink struct {
 	jsonSink
 	base  chatChunk
-	ours  bool            // send our events too
-	begun bool            // a chunk was sent
-	said  strings.Builder // in deltas whose message has not come
-	any   bool            // some message has ended, so the next begins a paragraph
+	ours  bool           // send our events too
+	begun bool           // a chunk was sent
+	said  gateway.Pieces // of messages that have not ended
+	any   bool           // some message has ended, so the next begins a paragraph
 }
 
 // Send takes one event of the turn.
@@ -111,28 +111,39 @@ func (c *chatSink) Send(data []byte) error {
 	case ours && c.ours:
 		return c.jsonSink.Send(data)
 	case ev.Type == "response.output_text.delta" && ev.Delta != "":
-		return c.text(ev.Delta)
-	case ev.Type == "response.output_item.done" && item.Type == "message":
-		// What the deltas did not say; they may have said it all.
-		text, said := chat.TextOf(json.RawMessage(item.Content)), c.said.String()
-		var err error
-		if rest, ok := strings.CutPrefix(text, said); ok && rest != "" {
-			err = c.text(rest)
-		}
-		c.any = c.any || text+said != ""
-		c.said.Reset()
+		err := c.text(ev.Delta)
+		at := c.said.At(ev.ItemID)
+		c.said[at].Text = append(c.said[at].Text, ev.Delta...)
 		return err
+	case ev.Type == "response.output_item.done" && item.Type == "message":
+		return c.message(item)
 	}
 	return nil
 }
 
-func (c *chatSink) text(text string) error {
-	between := ""
-	if c.said.Len() == 0 && c.any {
-		between = "\n\n"
+// message says what the deltas did not say of a message; they may have said it all.
+func (c *chatSink) message(item outputItem) error {
+	text := chat.TextOf(item.Content)
+	from, to := c.said.Own(item.ID, text)
+	if from == to { // what was said is another's, which never came
+		c.any = c.any || len(c.said) > 0
+		c.said = nil
 	}
-	c.said.WriteString(text)
-	return c.delta(chatDelta{Content: between + text})
+	all, _ := c.said[from:to].Joined()
+	var err error
+	if _, rest := unsaid(text, all); rest != "" {
+		err = c.text(rest)
+	}
+	c.said = slices.Delete(c.said, from, to)
+	c.any = c.any || text+all != ""
+	return err
+}
+
+func (c *chatSink) text(text string) error {
+	if len(c.said) == 0 && c.any {
+		text = "\n\n" + text
+	}
+	return c.delta(chatDelta{Content: text})
 }
 
 func (c *chatSink) delta(d chatDelta) error {

@@ -56,8 +56,8 @@ func (s *responsesSink) Send(data []byte) error {
 		}
 		return s.say(s.at(ev.ItemID), ev.Delta)
 	case ev.Type == "response.output_text.annotation.added" && bytes.HasPrefix(ev.Annotation, []byte("{")):
-		p := &s.said[s.at(ev.ItemID)]
-		p.Notes = append(p.Notes, ev.Annotation)
+		at := s.at(ev.ItemID)
+		s.said[at].Notes = append(s.said[at].Notes, ev.Annotation)
 		return nil
 	case ev.Type == "response.output_item.done" && item.Type != "":
 		if err := s.begin(); err != nil {

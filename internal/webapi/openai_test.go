@@ -419,6 +419,15 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 			whole := textOf(gjson.Get(h.do("POST", "/v1/responses", ask).want(t, 200).text, "output"))
 			ask["stream"] = true
 			data, _ := events(t, h.do("POST", "/v1/responses", ask).want(t, 200).text)
+			if tc.whole == tc.want { // what is said at the same time has no order in one text
+				chats := map[string]any{"model": "fast", "messages": userSays(name)}
+				answer := gjson.Get(h.do("POST", "/v1/chat/completions", chats).want(t, 200).text, "choices.0.message.content").Str
+				chats["stream"] = true
+				said, _, _ := chunksOf(t, h.do("POST", "/v1/chat/completions", chats).want(t, 200).text)
+				if strings.TrimSpace(said) != answer {
+					t.Errorf("chat completions stream %q, the whole answer is %q", said, answer)
+				}
+			}
 			deltas, items := map[int64]string{}, map[int64]string{}
 			ids := map[string]bool{}
 			var notes []string
