@@ -28,6 +28,25 @@ install_python() {
   export THUMBPRINT_TEST_PYTHON=$venv/bin/python
 }
 
+INSTALLING=
+
+# begin_installing starts what mostly waits for a network, beside the checks that need none of it. The stages
+# that need it find it done, or do it.
+begin_installing() {
+  wants web || wants go || wants e2e || return 0
+  (
+    CURRENT_LOG=$LOGS/begin_installing.log
+    if wants go || wants e2e; then install_python; fi
+    if wants web || wants e2e; then install_npm; fi
+  ) >"$LOGS/begin_installing.log" 2>&1 &
+  INSTALLING=$!
+}
+
+end_installing() {
+  wait "$INSTALLING" || { tail -n 40 "$LOGS/begin_installing.log"; die "the installation failed, see above"; }
+  INSTALLING=
+}
+
 install_npm() {
   local dir
   for dir in web test/e2e clients/js/example/react; do

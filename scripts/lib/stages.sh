@@ -48,6 +48,7 @@ finish() {
   trap - EXIT INT TERM
   set +e
   local pid dir
+  [[ -z ${INSTALLING:-} ]] || kill "$INSTALLING" 2>/dev/null
   for pid in "${STARTED[@]}"; do kill -TERM -- "-$pid" 2>/dev/null; done
   stop_postgres
   for pid in "${STARTED[@]}"; do end_group "$pid"; done
