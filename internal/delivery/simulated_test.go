@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,7 +68,9 @@ func TestSimulatedDelivery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inParts(t, 2*bubbles, func(t *testing.T, seeds []uint64) {
 				synctest.Test(t, func(t *testing.T) {
+					opening.Lock()
 					g := [2]ground{realGround(t, link.ByGateway, open(t)), realGround(t, link.ByAgent, open(t))}
+					opening.Unlock()
 					for _, seed := range seeds {
 						if err := simulate(t.Context(), g[seed%2], seed); err != nil {
 							t.Fatal(err)
@@ -78,6 +81,9 @@ func TestSimulatedDelivery(t *testing.T) {
 		})
 	}
 }
+
+// opening is held while databases are opened, one after the other.
+var opening sync.Mutex
 
 // TestSimulatedOnTheModel is the same with the stores and MLflow replaced by
 // models, a hundred times as fast. A million seeds:
