@@ -82,7 +82,8 @@ func TestSimulatedDelivery(t *testing.T) {
 	}
 }
 
-// opening is held while databases are opened, one after the other.
+// opening is held while databases are: who migrates PostgreSQL waits for others
+// by the clock, which in a bubble runs ahead of them.
 var opening sync.Mutex
 
 // TestSimulatedOnTheModel is the same with the stores and MLflow replaced by
