@@ -162,7 +162,8 @@ const (
 )
 
 // Lease takes up to n due jobs for d. Nobody else gets them before d has passed.
-// It says failed = FALSE because SQLite reads all jobs for NOT failed.
+// It says failed = FALSE because SQLite reads all jobs for NOT failed, and
+// MATERIALIZED because PostgreSQL may look for the n due ones anew for each job.
 func (s *Store) Lease(ctx context.Context, n int, d time.Duration, order Order) ([]Job, error) {
 	now := s.now()
 	token := newToken()
@@ -174,10 +175,11 @@ func (s *Store) Lease(ctx context.Context, n int, d time.Duration, order Order) 
 			err := r.Scan(&j.Kind, &j.Key, &j.Version, &j.Attempts, &created, &verify)
 			j.CreatedAt, j.Verify = sqldb.Time(created), verify != settledFirmly
 			return j, err
-		}, `UPDATE jobs SET lease_token = $1, not_before = $2, verify = CASE WHEN lease_token <> '' THEN $5 ELSE verify END
-			WHERE (kind, key) IN (
+		}, `WITH due AS MATERIALIZED (
 				SELECT kind, key FROM jobs WHERE failed = FALSE AND not_before <= $3
 				ORDER BY not_before `+string(order)+` LIMIT $4 `+tx.Dialect().SkipLocked+`)
+			UPDATE jobs SET lease_token = $1, not_before = $2, verify = CASE WHEN lease_token <> '' THEN $5 ELSE verify END
+			WHERE (kind, key) IN (SELECT kind, key FROM due)
 			RETURNING kind, key, version, attempts, created_at, verify`,
 			token, sqldb.Micros(now.Add(d)), sqldb.Micros(now), n, lookLater)
 		return err
