@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,9 +67,7 @@ func TestSimulatedDelivery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inParts(t, 2*bubbles, func(t *testing.T, seeds []uint64) {
 				synctest.Test(t, func(t *testing.T) {
-					opening.Lock()
 					g := [2]ground{realGround(t, link.ByGateway, open(t)), realGround(t, link.ByAgent, open(t))}
-					opening.Unlock()
 					for _, seed := range seeds {
 						if err := simulate(t.Context(), g[seed%2], seed); err != nil {
 							t.Fatal(err)
@@ -81,10 +78,6 @@ func TestSimulatedDelivery(t *testing.T) {
 		})
 	}
 }
-
-// opening is held while databases are: who migrates PostgreSQL waits for others
-// by the clock, which in a bubble runs ahead of them.
-var opening sync.Mutex
 
 // TestSimulatedOnTheModel is the same with the stores and MLflow replaced by
 // models, a hundred times as fast. A million seeds:

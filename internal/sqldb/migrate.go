@@ -28,7 +28,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect, log *slog.Logger) error
 	dialect := goose.DialectSQLite3
 	if d.Name == postgresDialect.Name {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := migrationLock(ctx, db)
 		if err != nil {
 			return fmt.Errorf("prepare the migration lock: %w", err)
 		}
@@ -46,6 +46,17 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect, log *slog.Logger) error
 		log.Info("schema is up to date", "applied", len(done))
 	}
 	return nil
+}
+
+// migrationLock is the schema's own: who migrates another one of the same database
+// is not waited for. It is tried for once a second, for five minutes.
+func migrationLock(ctx context.Context, db *sql.DB) (lock.SessionLocker, error) {
+	var id int64
+	err := db.QueryRowContext(ctx, `SELECT hashtextextended('thumbprint migrations of ' || coalesce(current_schema(), ''), 0)`).Scan(&id)
+	if err != nil {
+		return nil, err
+	}
+	return lock.NewPostgresSessionLocker(lock.WithLockID(id), lock.WithLockTimeout(1, 300))
 }
 
 // Redact returns the database url without its passwords, fit for a log. pgx
