@@ -1,5 +1,7 @@
 package agent
 
+import "github.com/thumbprint-ai/thumbprint/internal/jsonextent"
+
 // maxDepth is how deep an agent's JSON may be nested; nothing we know of needs twenty.
 // Go's decoder refuses ten thousand, and what checks JSON by recursion would take
 // more stack than a process may have.
@@ -12,21 +14,6 @@ func TooDeep[T string | []byte](data T) bool {
 	if len(data) <= maxDepth {
 		return false
 	}
-	depth, inString := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[', c == '{':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == ']', c == '}':
-			depth--
-		}
-	}
-	return false
+	depth, _ := jsonextent.Of(data)
+	return depth > maxDepth
 }

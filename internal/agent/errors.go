@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // The codes of an Error: stable words for programs.
@@ -50,6 +51,18 @@ func (e *Error) Unwrap() error { return e.Cause }
 // fmt.Sprintf. Text from the network must have gone through Clean.
 func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// AboutCredentials says what a response of that status says of the token that was
+// sent, if one was; empty when it says nothing.
+func AboutCredentials(status int, token string) string {
+	switch {
+	case status == http.StatusUnauthorized && token == "":
+		return "wants credentials and was sent none"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "refused the credentials it was sent"
+	}
+	return ""
 }
 
 // NotCalled makes an error of Open say ErrNotCalled as well; what it tells a person

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/config"
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
@@ -118,7 +118,7 @@ func (p *program) report(found []finding) error {
 // to understand it: a connection that could not be made is said once, without its calls.
 func inWords(err error) string {
 	text, asked := err.Error(), (*agent.Error)(nil)
-	switch cause := unreached(err); {
+	switch cause := errs.NotConnected(err); {
 	case cause == nil:
 	case errors.As(err, &asked):
 		text = asked.Code + ": " + asked.Message
@@ -126,15 +126,6 @@ func inWords(err error) string {
 		text = fmt.Sprintf("MLflow cannot be reached (%v)", cause)
 	}
 	return strings.Join(strings.Fields(text), " ")
-}
-
-// unreached is why there was no connection; nil when there was one.
-func unreached(err error) error {
-	var op *net.OpError
-	if !errors.As(err, &op) || op.Op != "dial" {
-		return nil
-	}
-	return op.Err
 }
 
 func checkMLflow(ctx context.Context, cfg config.Config, client *mlflow.Client) finding {
@@ -145,8 +136,8 @@ func checkMLflow(ctx context.Context, cfg config.Config, client *mlflow.Client) 
 	switch {
 	case err != nil && cfg.MLflow.TrackingURI == "databricks" && errors.Is(err, mlflow.ErrUnsupported):
 		f.detail = "workspace at " + cfg.Databricks.Host + ", which tells no version" // seen nowhere yet: docs/databricks.md
-	case unreached(err) != nil:
-		f.err = fmt.Errorf("MLflow at %s cannot be reached (%v); is it running, and is mlflow.tracking_uri right?", cfg.MLflow.TrackingURI, unreached(err))
+	case errs.NotConnected(err) != nil:
+		f.err = fmt.Errorf("MLflow at %s cannot be reached (%v); is it running, and is mlflow.tracking_uri right?", cfg.MLflow.TrackingURI, errs.NotConnected(err))
 	case err != nil:
 		f.err = err
 	case tooOld(version):

@@ -25,6 +25,7 @@ var rooms = []struct {
 }{
 	{"internal/requestid", words, "a word: everything may say it"},
 	{"internal/errs", words, "a word: everything may say it"},
+	{"internal/jsonextent", words, "a measure: whoever takes JSON from outside takes it before decoding"},
 	{"mlflow", words, "public client: useful without the rest of the house, so it knows nothing of it"},
 	{"mlflowtrace", tools, "public: turns a finished trace into calls of the client"},
 	{"internal/sse", tools, "the wire format of streams, no meaning"},

@@ -9,8 +9,19 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
+
+// NotConnected returns why no connection was made, so that nobody has seen the
+// request; nil when err says nothing of the kind.
+func NotConnected(err error) error {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "dial" {
+		return nil
+	}
+	return op.Err
+}
 
 // Kind says what sort of failure it is, and so what the caller can do.
 type Kind int

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"runtime/debug"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
+	"github.com/thumbprint-ai/thumbprint/internal/errs"
 )
 
 // Sink takes the events of a turn. It may hold them back until Flush, which is
@@ -195,6 +195,5 @@ func (t *Turn) finish(obs *observer, err error) *Answer {
 // neverCalled reports whether the agent cannot have seen the request, so that
 // it cannot have made a trace.
 func neverCalled(err error) bool {
-	var op *net.OpError
-	return errors.Is(err, agent.ErrNotCalled) || errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, agent.ErrNotCalled) || errs.NotConnected(err) != nil
 }

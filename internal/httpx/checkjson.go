@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 )
 
 // maxDepth is how deep JSON may be nested; nothing we know of needs ten.
@@ -29,30 +30,33 @@ func CheckJSON(data []byte) error {
 	if err := checkEscapes(data); err != nil {
 		return err
 	}
+	if depth, _ := jsonextent.Of(data); depth > maxDepth {
+		return errs.New(errs.Invalid, "The JSON is nested deeper than %d levels.", maxDepth)
+	}
 	var whole json.RawMessage
 	if err := json.Unmarshal(data, &whole); err != nil {
-		return malformed(err)
+		return malformed(data, err)
 	}
 	return checkTokens(data)
 }
 
-func malformed(err error) error {
+func malformed(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	switch text := err.Error(); {
 	case !errors.As(err, &syntax):
 		return errs.Wrap(err, errs.Invalid, "The body is not valid JSON.")
-	case text == "unexpected end of JSON input":
+	case text == "unexpected end of JSON input", syntax.Offset == int64(len(data)) && endsInAWord(data, text):
 		return errs.New(errs.Invalid, "The JSON ends too early.")
 	case strings.HasSuffix(text, "after top-level value"):
 		return errs.New(errs.Invalid, "There is more after the end of the JSON.")
-	case strings.HasSuffix(text, "exceeded max depth"):
-		return tooDeep()
 	}
 	return errs.Wrap(err, errs.Invalid, "The body is not valid JSON (near byte %d).", syntax.Offset)
 }
 
-func tooDeep() error {
-	return errs.New(errs.Invalid, "The JSON is nested deeper than %d levels.", maxDepth)
+// endsInAWord reports whether a fault at the end of data is the end itself, in the
+// middle of true, say: there encoding/json complains of a space that is not in data.
+func endsInAWord(data []byte, fault string) bool {
+	return strings.HasPrefix(fault, "invalid character ' '") && !bytes.HasSuffix(data, []byte(" "))
 }
 
 // checkTokens looks at what syntax allows and parsers differ in. data is valid JSON,
@@ -63,9 +67,6 @@ func checkTokens(data []byte) error {
 		end := i + 1
 		switch c := data[i]; c {
 		case '{', '[':
-			if len(open) == maxDepth {
-				return tooDeep()
-			}
 			open = append(open, nil)
 			if c == '{' {
 				open[len(open)-1] = map[string]bool{}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
-	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 )
 
 // The one artifact of a trace that is served is its file of spans, which
@@ -36,7 +36,7 @@ func (a *api) putArtifact(w http.ResponseWriter, req *http.Request) {
 		a.fail(w, req, err)
 		return
 	}
-	if _, commas := tracestore.Extent(body); commas > largeMessages {
+	if _, commas := jsonextent.Of(body); commas > largeMessages {
 		if err := turn.take(req.Context()); err != nil {
 			a.fail(w, req, err)
 			return

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
 
@@ -173,7 +174,7 @@ func bodyFields(body []byte) (map[string]json.RawMessage, error) {
 	if json.Unmarshal(body, &text) == nil {
 		body = []byte(text)
 	}
-	if _, commas := tracestore.Extent(body); commas > maxElements {
+	if _, commas := jsonextent.Of(body); commas > maxElements {
 		return nil, invalid("The request body has more than %d elements.", maxElements)
 	}
 	var fields map[string]json.RawMessage

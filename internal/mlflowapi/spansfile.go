@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 	"github.com/thumbprint-ai/thumbprint/internal/mlflowapi/otlp"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
@@ -96,7 +97,7 @@ func (s *boundedSpans) UnmarshalJSON(b []byte) error {
 
 func spansOfFile(body []byte, trace string) ([]tracestore.Span, error) {
 	// An export's bound. Here it is one of commas: no two elements stand without one between them.
-	if _, commas := tracestore.Extent(body); commas > otlp.MaxMessages {
+	if _, commas := jsonextent.Of(body); commas > otlp.MaxMessages {
 		return nil, errs.New(errs.Invalid, "The file of spans is not valid: more than %d spans, events, links and attributes", otlp.MaxMessages)
 	}
 	var file struct {

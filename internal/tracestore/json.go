@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 )
 
 // Spaced returns compact JSON with a space after each comma and colon between
@@ -143,7 +145,7 @@ func CleanJSON(raw []byte) json.RawMessage {
 	if !json.Valid(raw) {
 		return AppendString(nil, string(raw))
 	}
-	depth, commas := Extent(raw)
+	depth, commas := jsonextent.Of(raw)
 	if depth > maxNesting {
 		return AppendString(nil, string(raw))
 	}
@@ -185,27 +187,4 @@ func withoutNUL(v any) any {
 		return out
 	}
 	return v
-}
-
-// Extent returns how deep a valid JSON text is nested, and how many commas part
-// the elements of its lists and objects, without decoding it.
-func Extent(raw []byte) (depth, commas int) {
-	open, inString := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == ',':
-			commas++
-		case c == '{' || c == '[':
-			open++
-			depth = max(depth, open)
-		case c == '}' || c == ']':
-			open--
-		}
-	}
-	return depth, commas
 }

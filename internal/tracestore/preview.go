@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 )
 
 func isWord(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) }
@@ -18,7 +20,7 @@ func Preview(raw json.RawMessage, role string) string {
 	}
 	var value any
 	text := ""
-	if _, commas := Extent(raw); commas <= maxDecoded && json.Unmarshal(raw, &value) == nil {
+	if _, commas := jsonextent.Of(raw); commas <= maxDecoded && json.Unmarshal(raw, &value) == nil {
 		if list := messages(value, 0); len(list) > 0 {
 			text = messageText(lastMessage(list, role))
 		}

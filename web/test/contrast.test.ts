@@ -1,6 +1,6 @@
 import type { CDPSession, Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { useBrowser, withPage } from "./page";
+import { ask, useBrowser, withPage } from "./page";
 
 useBrowser();
 
@@ -77,16 +77,14 @@ const places: Record<string, [path: string, act: (page: Page) => Promise<unknown
   "an approval": [
     "/",
     async (page) => {
-      await page.getByRole("textbox", { name: "Message" }).fill("Please approve this");
-      await page.keyboard.press("Enter");
+      await ask(page, "Please approve this");
       await page.getByRole("button", { name: "Allow" }).waitFor();
     },
   ],
   "a failure": [
     "/",
     async (page) => {
-      await page.getByRole("textbox", { name: "Message" }).fill("fail early");
-      await page.keyboard.press("Enter");
+      await ask(page, "fail early");
       await page.getByText("Details").click();
     },
   ],

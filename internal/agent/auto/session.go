@@ -1,6 +1,7 @@
 package auto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,13 +52,7 @@ func (s *session) heard() string {
 
 // failed is the error of an agent that answers, but not about its protocol.
 func (s *session) failed(a answer) error {
-	what := "did not answer a question by which its protocol would show"
-	switch {
-	case a.status == http.StatusUnauthorized && s.token == "":
-		what = "wants credentials and was sent none"
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		what = "refused the credentials it was sent"
-	}
+	what := cmp.Or(agent.AboutCredentials(a.status, s.token), "did not answer a question by which its protocol would show")
 	return &agent.Error{Code: agent.CodeAgentError, Status: a.status,
 		Message: fmt.Sprintf("The agent at %s %s, and its protocol is not configured: %s", s.client.url.Host, what, s.heard())}
 }

@@ -36,8 +36,8 @@ func New(cfg agent.Config, hc *http.Client) (*Client, error) {
 
 // Open implements agent.Client. The protocol has no approvals.
 func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, error) {
-	if len(req.Approvals) > 0 {
-		return nil, agent.NotCalled(agent.Errorf(agent.CodeAgentError, "This agent's protocol has no approvals."))
+	if err := upstream.NoApprovals(req); err != nil {
+		return nil, err
 	}
 	body := c.caller.Body(req)
 	body["messages"] = messages(req.Messages)

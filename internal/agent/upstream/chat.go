@@ -4,8 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 )
+
+// NoApprovals is what ChatAgent and Chat Completions, which have none, say to a
+// request that brings some.
+func NoApprovals(req *agent.Request) error {
+	if len(req.Approvals) == 0 {
+		return nil
+	}
+	return agent.NotCalled(agent.Errorf(agent.CodeAgentError, "This agent's protocol has no approvals."))
+}
 
 // ToolCall is a call of a tool, or a piece of one, as ChatAgent and Chat
 // Completions write it.

@@ -136,18 +136,17 @@ func (c *call) status(resp *http.Response) error {
 	case code < 400:
 		return c.bad(resp, "The agent at %s redirects elsewhere (HTTP %d), which is not followed; configure its final URL.", c.host, code)
 	}
-	what := "failed"
+	what := agent.AboutCredentials(code, c.token)
 	switch {
-	case code == http.StatusUnauthorized && c.token == "":
-		what = "wants credentials and was sent none"
-	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		what = "refused the credentials it was sent"
+	case what != "":
 	case code == http.StatusNotFound:
 		what = "has nothing at its configured URL"
 	case code == http.StatusTooManyRequests:
 		what = "takes no more requests for now"
 	case code < 500:
 		what = "refused the request"
+	default:
+		what = "failed"
 	}
 	text, word := c.explanation()
 	msg := fmt.Sprintf("The agent at %s %s (HTTP %d)", c.host, what, code)

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 	"github.com/thumbprint-ai/thumbprint/internal/tracestore"
 )
 
@@ -59,7 +60,7 @@ func ReadJSON(body []byte) (Request, error) {
 	if !json.Valid(body) {
 		return Request{}, ErrFormat
 	}
-	if depth, _ := tracestore.Extent(body); depth > 3*maxDepth {
+	if depth, _ := jsonextent.Of(body); depth > 3*maxDepth {
 		return Request{}, errDeep
 	}
 	proto, err := fromJSON(body)

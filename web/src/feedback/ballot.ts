@@ -2,6 +2,7 @@ import { api } from "../api/client";
 import { ApiError, failureOf, type Failure } from "../api/http";
 import type { Accepted, Feedback } from "../api/types";
 import { Observable } from "../app/observable";
+import { pause } from "../app/pauses";
 import { initial, step, unsent, type Vote, type VoteEvent, type VoteState } from "./machine";
 
 /** Whom and what a ballot is about. `traceId` is the answer's client_request_id. */
@@ -65,7 +66,7 @@ export class Ballot {
   /** The browser keeps it; so where none is kept, another tab was done with a newer one. */
   #remembered = false;
   #lastSent: Sent | undefined;
-  readonly #wakes = new Set<() => void>();
+  #awake = new AbortController();
   #polling = false;
 
   constructor(target: Target, around: Surroundings, feedback?: Feedback, kept?: Unsent) {
@@ -137,7 +138,7 @@ export class Ballot {
         wait = firstRetry;
         continue;
       }
-      await this.#pause(failed.retryAfter ?? wait);
+      await pause(failed.retryAfter ?? wait, this.#awake.signal);
       wait = Math.min(2 * wait, lastRetry);
     }
     this.#busy = false;
@@ -216,7 +217,7 @@ export class Ballot {
     this.#polling = true;
     for (const delay of polls) {
       if (!this.#undelivered()) break;
-      await this.#pause(delay);
+      await pause(delay, this.#awake.signal);
       const { feedbackId, act } = this.state.get();
       if (!feedbackId || !this.#undelivered()) break;
       if (document.hidden) continue;
@@ -236,23 +237,10 @@ export class Ballot {
     return sync !== "waiting" && (delivery === "waiting_for_trace" || delivery === "waiting_for_mlflow");
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        removeEventListener("online", end);
-        this.#wakes.delete(end);
-        resolve();
-      };
-      const timer = setTimeout(end, ms);
-      addEventListener("online", end);
-      this.#wakes.add(end);
-    });
-  }
-
   /** Ends all pauses: of the sending, and of the following of a delivery. */
   #wake(): void {
-    for (const end of this.#wakes) end();
+    this.#awake.abort();
+    this.#awake = new AbortController();
   }
 }
 
