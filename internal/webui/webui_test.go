@@ -76,6 +76,24 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// TestTheFirstFileIsCompiledAtOnce: without its first line, which only Chromium understands, the page
+// works all the same, but each function is compiled when it is first called (web/vite.config.ts).
+func TestTheFirstFileIsCompiledAtOnce(t *testing.T) {
+	h, err := Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := body(t, get(t, h, "GET", "/", nil))
+	found := regexp.MustCompile(`<script type="module"[^>]* src="([^"]+)"`).FindStringSubmatch(index)
+	if found == nil {
+		t.Fatalf("the page loads no module: %s", index)
+	}
+	first, _, _ := strings.Cut(body(t, get(t, h, "GET", found[1], nil)), "\n")
+	if want := "//# allFunctionsCalledOnLoad"; first != want {
+		t.Errorf("%s begins with %.60q, want %q", found[1], first, want)
+	}
+}
+
 func TestEveryAnswerIsGuarded(t *testing.T) {
 	h := testPage(t)
 	for _, path := range []string{"/", "/assets/index.js", "/gone.js"} {
