@@ -5,6 +5,7 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/feedback"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
+	"github.com/thumbprint-ai/thumbprint/internal/identity"
 )
 
 // agentView is an agent as people see it: no URL, no credentials.
@@ -36,12 +37,22 @@ type dimensionView struct {
 	Labels map[string]map[string]string `json:"labels,omitempty" doc:"What to call its reasons and categories, by key and language."`
 }
 
-func (s *API) listAgents(context.Context, *struct{}) (*page[agentView], error) {
-	var out []agentView
-	for _, a := range s.Gateway.Agents() {
-		out = append(out, viewAgent(a))
+// agentsOutput is what a front end begins with.
+type agentsOutput struct {
+	Body struct {
+		Items  []agentView      `json:"items" nullable:"false"`
+		Scopes []identity.Scope `json:"scopes" nullable:"false" doc:"What the caller may do: a front end offers nothing else."`
 	}
-	return newPage(out, ""), nil
+}
+
+func (s *API) listAgents(ctx context.Context, _ *struct{}) (*agentsOutput, error) {
+	out := &agentsOutput{}
+	out.Body.Items = []agentView{}
+	for _, a := range s.Gateway.Agents() {
+		out.Body.Items = append(out.Body.Items, viewAgent(a))
+	}
+	out.Body.Scopes = append([]identity.Scope{}, identity.FromContext(ctx).Scopes...)
+	return out, nil
 }
 
 func viewAgent(a *gateway.Agent) agentView {

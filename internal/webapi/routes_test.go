@@ -1,6 +1,7 @@
 package webapi
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -80,6 +81,21 @@ func TestAuthorization(t *testing.T) {
 	}
 	for pattern := range table {
 		t.Errorf("%s is in this table but not mounted", pattern)
+	}
+}
+
+// TestAgentsSayWhatTheCallerMay: by that the page knows whom to offer everybody's traces.
+func TestAgentsSayWhatTheCallerMay(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	h.scopes["person"] = []identity.Scope{identity.ScopeChat, identity.ScopeFeedback}
+	for token, want := range map[string]string{"person": "[chat feedback]", "": fmt.Sprint(identity.Scopes())} {
+		var header []string
+		if token != "" {
+			header = []string{"Authorization", "Bearer " + token}
+		}
+		if got := fmt.Sprint(h.do("GET", "/api/v1/agents", nil, header...).want(t, 200).body["scopes"]); got != want {
+			t.Errorf("scopes of %q: %s, want %s", token, got, want)
+		}
 	}
 }
 

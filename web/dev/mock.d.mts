@@ -7,7 +7,7 @@ export interface Rated {
 
 export interface Mock {
   url: string;
-  state: { conversations: Map<string, unknown>; messages: Map<string, unknown>; feedback: Map<string, { name: string; value: unknown; reasons?: string[]; withdrawn: boolean; [more: string]: unknown }> };
+  state: { conversations: Map<string, unknown>; messages: Map<string, unknown>; feedback: Map<string, { name: string; value: unknown; reasons?: string[]; withdrawn: boolean; [more: string]: unknown }>; scopes: string[] };
   faults: Record<"rate" | "rateDelay" | "withdraw" | "traceReadyAfter" | "cutAfter" | "list", number> & { waiting: string; trace: "plain" | "failed" | "large" | "deep" | "none" };
   seen: {
     rate: Rated[];

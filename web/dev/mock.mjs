@@ -20,7 +20,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Starts the server. `pace` is the milliseconds between two words of an answer. */
 export async function startMock({ port = 0, pace = 25 } = {}) {
-  const state = { conversations: new Map(), messages: new Map(), feedback: new Map(), turns: new Map(), keys: new Map(), shares: new Map() };
+  const state = { conversations: new Map(), messages: new Map(), feedback: new Map(), turns: new Map(), keys: new Map(), shares: new Map(), scopes: ["chat", "feedback", "feedback:others", "traces", "admin"] };
   // What goes wrong next. `rate`: status for log_assessment; `waiting`: the delivery to report; `traceReadyAfter`: looks before a trace is there; `trace`: its kind, of traces.mjs.
   const faults = { rate: 0, rateDelay: 0, waiting: "", withdraw: 0, traceReadyAfter: 0, trace: "plain", cutAfter: 0, list: 0 };
   const seen = { rate: [], invoke: [], join: [], stop: [], withdraw: [], redeliver: [], share: [] };
@@ -45,7 +45,7 @@ export async function startMock({ port = 0, pace = 25 } = {}) {
 }
 
 const routes = [
-  ["GET", /^\/api\/v1\/agents$/, (c) => json(c.res, 200, { items: agents })],
+  ["GET", /^\/api\/v1\/agents$/, (c) => json(c.res, 200, { items: agents, scopes: c.state.scopes })],
   ["POST", /^\/api\/v1\/agents\/([^/]+)\/invocations$/, invoke],
   ["GET", /^\/api\/v1\/conversations$/, list],
   ["GET", /^\/api\/v1\/conversations\/([^/]+)$/, (c, id) => found(c, c.state.conversations.get(id))],

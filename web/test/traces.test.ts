@@ -4,6 +4,16 @@ import { until, useBrowser, withPage } from "./page";
 useBrowser();
 
 describe("the list of traces", () => {
+  it("is offered to those only who may see it", () =>
+    withPage({}, async ({ page, mock }) => {
+      const link = page.getByRole("link", { name: "Traces" });
+      await link.waitFor();
+      mock.state.scopes = ["chat", "feedback"];
+      await page.reload();
+      await page.getByRole("button", { name: /^Agent:/ }).waitFor();
+      expect(await link.count()).toBe(0);
+    }));
+
   it("says what was answered in the deployer's words", () =>
     withPage({ path: "/traces" }, async ({ page }) => {
       const rated = page.locator("[data-trace]").filter({ hasText: "Weather in Paris" });

@@ -1,11 +1,11 @@
 import { json, send } from "./http";
-import type { Accepted, Agent, Conversation, Experiment, Feedback, Invocation, LogAssessment, Message, NewShare, Page, Share, Shared, Trace, TraceRow } from "./types";
+import type { Accepted, Agents, Conversation, Experiment, Feedback, Invocation, LogAssessment, Message, NewShare, Page, Share, Shared, Trace, TraceRow } from "./types";
 
 const v1 = "/api/v1";
 const id = encodeURIComponent;
 
 export const api = {
-  agents: () => json<Page<Agent>>(`${v1}/agents`).then((page) => page.items),
+  agents: () => json<Agents>(`${v1}/agents`),
 
   conversations(query: string, cursor: string | undefined, signal?: AbortSignal) {
     const params = new URLSearchParams({ limit: "100" });

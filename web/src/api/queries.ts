@@ -1,8 +1,13 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api } from "./client";
 
+const beginning = queryOptions({ queryKey: ["agents"], queryFn: api.agents, staleTime: 60_000 });
+
 /** What there is to talk to. */
-export const agentsQuery = queryOptions({ queryKey: ["agents"], queryFn: api.agents, staleTime: 60_000 });
+export const agentsQuery = queryOptions({ ...beginning, select: (page) => page.items });
+
+/** Whether this person may see everybody's traces. */
+export const mayTraceQuery = queryOptions({ ...beginning, select: (page) => page.scopes.includes("traces") });
 
 /** The conversations found, page by page. */
 export const conversationsQuery = (query: string) =>

@@ -398,6 +398,11 @@ export interface components {
             suggested_prompts: string[];
             version?: string;
         };
+        AgentsOutputBody: {
+            items: components["schemas"]["AgentView"][];
+            /** @description What the caller may do: a front end offers nothing else. */
+            scopes: string[];
+        };
         AnswerError: {
             code?: string;
             message: string;
@@ -683,11 +688,6 @@ export interface components {
             /** @description The answer's client_request_id. */
             traceId?: string;
             traceSummary?: components["schemas"]["Summary"];
-        };
-        PageAgentViewBody: {
-            items: components["schemas"]["AgentView"][];
-            /** @description Send it as cursor for the next page; absent on the last. */
-            next_cursor?: string;
         };
         PageConversationViewBody: {
             items: components["schemas"]["ConversationView"][];
@@ -1013,7 +1013,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PageAgentViewBody"];
+                    "application/json": components["schemas"]["AgentsOutputBody"];
                 };
             };
             /** @description Error */

@@ -13,6 +13,7 @@ export interface Page<T> {
 }
 
 export type Agent = Schemas["AgentView"];
+export type Agents = Schemas["AgentsOutputBody"];
 /** A named, typed question about an answer. Reasons are language-neutral keys. */
 export type Dimension = Schemas["DimensionView"];
 export type Conversation = Schemas["ConversationView"];

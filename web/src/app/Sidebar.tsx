@@ -1,5 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { ListTree, Plus, Search, X } from "lucide-react";
 import { useEffect, useState } from "react";
+import { mayTraceQuery } from "../api/queries";
 import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
 import { Logo } from "../ui/Logo";
@@ -19,6 +21,7 @@ export function Sidebar({ onNew, onClose }: Props) {
   const [typed, setTyped] = useState("");
   const query = useSettled(typed.trim(), 200);
   const place = usePlace();
+  const mayTrace = useQuery(mayTraceQuery).data;
   return (
     <nav aria-label={t.conversations} className="flex h-full min-h-0 flex-col bg-sunken">
       <div className="flex h-14 shrink-0 items-center gap-2 px-4 text-accent">
@@ -31,7 +34,7 @@ export function Sidebar({ onNew, onClose }: Props) {
         )}
       </div>
       <div className="space-y-2 px-3 pb-2">
-        <Button className="w-full !justify-start" onClick={onNew}>
+        <Button id="new-chat" className="w-full !justify-start" onClick={onNew}>
           <Plus size={16} className="text-accent" />
           {t.newChat}
         </Button>
@@ -51,14 +54,16 @@ export function Sidebar({ onNew, onClose }: Props) {
       <History query={query} onOpen={onClose} />
       <div className="flex shrink-0 items-center border-t border-line px-3 py-2">
         <SettingsMenu onLeave={onClose} />
-        <a
-          {...linkTo({ page: "traces", search: "" }, { after: onClose })}
-          aria-current={place.page === "traces" || (place.page === "trace" && place.trace !== undefined) ? "page" : undefined}
-          className="ms-auto inline-flex min-h-9 items-center gap-2 rounded-m px-3.5 text-sm text-quiet hover:bg-hover hover:text-ink aria-[current]:bg-hover aria-[current]:text-ink pointer-coarse:min-h-11"
-        >
-          <ListTree size={16} aria-hidden />
-          {t.traces}
-        </a>
+        {mayTrace && (
+          <a
+            {...linkTo({ page: "traces", search: "" }, { after: onClose })}
+            aria-current={place.page === "traces" || (place.page === "trace" && place.trace !== undefined) ? "page" : undefined}
+            className="ms-auto inline-flex min-h-9 items-center gap-2 rounded-m px-3.5 text-sm text-quiet hover:bg-hover hover:text-ink aria-[current]:bg-hover aria-[current]:text-ink pointer-coarse:min-h-11"
+          >
+            <ListTree size={16} aria-hidden />
+            {t.traces}
+          </a>
+        )}
       </div>
     </nav>
   );

@@ -12,7 +12,7 @@ export function useExport() {
   const { notices } = useApp();
   const queries = useQueryClient();
   const names = async () => {
-    const agents = await queries.ensureQueryData(agentsQuery);
+    const agents = (await queries.ensureQueryData(agentsQuery)).items;
     return { you: t.you, agent: (id: string | undefined) => agents.find((agent) => agent.id === id)?.name ?? t.answer };
   };
   const told = async (act: () => Promise<void>) => {
