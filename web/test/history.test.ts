@@ -74,6 +74,22 @@ describe("a history of ten thousand conversations", () => {
       expect(await focused()).toBe(kept);
     }));
 
+  it("covers no title by its menu, whichever way that is written", () =>
+    withPage({ hasTouch: true }, async ({ page }) => {
+      for (const title of ["سؤال عن الطلب", "First try"]) {
+        const row = listOf(page).getByRole("listitem").filter({ hasText: title });
+        const words = row.getByText(title);
+        await words.waitFor();
+        const apart = await words.evaluate((element) => {
+          const range = document.createRange();
+          range.selectNodeContents(element);
+          const [text, button] = [range, element.closest("li")?.querySelector("button") as Element].map((one) => one.getBoundingClientRect());
+          return !text || !button || text.right <= button.left || text.left >= button.right;
+        });
+        expect(apart, title).toBe(true);
+      }
+    }));
+
   it("is renamed from the conversation's own menu too", () =>
     withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
       await page.getByText("An answer about").waitFor();

@@ -1,22 +1,25 @@
 import { FileJson, FileText, Link2, Trash2 } from "lucide-react";
 import type { Conversation } from "../api/types";
 import { useT } from "../i18n";
+import { focusSoon } from "../ui/focus";
 import { MenuItem } from "../ui/menu";
 import { graceful } from "./bin";
 import { useApp } from "./context";
+import { besides, rowButton } from "./rows";
 import { go, here } from "./router";
+import { undoKeys } from "./shortcuts";
 import { useExport } from "./useExport";
 
 interface Props {
   conversation: Conversation;
-  /** Before something opens or goes away: closes the drawer that the menu is in. */
+  /** Before something opens: closes the drawer that the menu is in. */
   onLeave?: () => void;
 }
 
 /** What can be done with a stored conversation, wherever its menu is. */
 export function ConversationItems({ conversation, onLeave }: Props) {
   const t = useT();
-  const { bin, dialog, notices } = useApp();
+  const { bin, dialog, notices, preferences } = useApp();
   const save = useExport();
   const { id } = conversation;
   const title = conversation.title || t.untitled;
@@ -24,14 +27,17 @@ export function ConversationItems({ conversation, onLeave }: Props) {
   const remove = () => {
     const place = here();
     const current = place.page === "chat" && place.conversation === id;
+    // Who deletes in the list goes on there; an opened conversation's own menu leads to the message box, as any new chat does.
+    const next = besides(id);
     bin.put(id);
-    // The drawer is modal: what offers to undo would be behind it.
-    onLeave?.();
     if (current) go({ page: "chat" });
+    if (next) focusSoon(next);
     const undo = () => {
-      if (bin.undo(id) && current) go({ page: "chat", conversation: id });
+      if (!bin.undo(id)) return;
+      if (current) go({ page: "chat", conversation: id });
+      if (next) focusSoon(rowButton(id));
     };
-    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo }, graceful);
+    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo, keys: preferences.shortcuts.get() ? undoKeys : undefined }, graceful);
   };
   const share = () => {
     onLeave?.();

@@ -7,6 +7,7 @@ import { useFocusBack } from "../ui/focus";
 import { Menu, MenuItem } from "../ui/menu";
 import { ConversationItems } from "./ConversationMenu";
 import { linkTo, usePlace } from "./router";
+import { rowButton } from "./rows";
 import { TitleField } from "./TitleField";
 import { useRename } from "./useRename";
 
@@ -33,10 +34,12 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
       <a
         {...linkTo({ page: "chat", conversation: conversation.id }, { after: onOpen })}
         aria-current={current ? "page" : undefined}
-        dir="auto"
-        className={`min-w-0 flex-1 truncate rounded-m py-1.5 ps-3.5 text-sm pointer-coarse:py-3 pointer-coarse:pe-12 ${current ? "pe-9" : "pe-3.5 group-focus-within:pe-9 group-hover:pe-9"}`}
+        className={`min-w-0 flex-1 rounded-m py-1.5 ps-3.5 text-sm pointer-coarse:py-3 pointer-coarse:pe-12 ${current ? "pe-9" : "pe-3.5 group-focus-within:pe-9 group-hover:pe-9"}`}
       >
-        <Marked text={title} query={query} />
+        {/* Its direction is its own; the room for the menu is where the menu is. */}
+        <span dir="auto" className="block truncate">
+          <Marked text={title} query={query} />
+        </span>
         <Excerpt conversation={conversation} query={query} />
       </a>
       <Menu
@@ -44,6 +47,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
         trigger={
           <button
             ref={opener}
+            id={rowButton(conversation.id)}
             type="button"
             aria-label={t.optionsFor(title)}
             className={`absolute end-1 grid size-7 place-items-center rounded-s text-quiet hover:text-ink pointer-coarse:size-11 ${current ? "" : "pointer-fine:opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 data-[state=open]:opacity-100"}`}
@@ -65,7 +69,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, que
 function Excerpt({ conversation: { title, excerpt }, query }: { conversation: Conversation; query: string }) {
   if (!excerpt || query === "" || title.toLocaleLowerCase().includes(query.toLocaleLowerCase())) return null;
   return (
-    <span dir="auto" className="line-clamp-2 text-xs font-normal whitespace-normal text-quiet">
+    <span dir="auto" className="line-clamp-2 text-xs font-normal text-quiet">
       <Marked text={plainLine(excerpt)} query={query} />
     </span>
   );

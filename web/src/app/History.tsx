@@ -48,7 +48,7 @@ export function History({ query, onOpen }: { query: string; onOpen?: () => void 
     return (
       // Only to know where the focus inside it is.
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
-      <li key={row.key} {...place} aria-posinset={position} aria-setsize={open ? -1 : size} onFocus={() => hold(row.index)} onBlur={() => hold(undefined)}>
+      <li key={row.key} {...place} aria-posinset={position} aria-setsize={open ? -1 : size} onFocus={() => hold(entry.key)} onBlur={() => hold(undefined)}>
         <ConversationRow conversation={conversation} query={query} onOpen={onOpen} />
       </li>
     );
@@ -85,7 +85,8 @@ export function History({ query, onOpen }: { query: string; onOpen?: () => void 
 /** Which entries are drawn and where. `hold` keeps one drawn while it has the focus, also out of sight. */
 function useRows(entries: readonly Entry[], query: string) {
   const frame = useRef<HTMLDivElement>(null);
-  const [held, hold] = useState<number>();
+  const [focused, hold] = useState<string>();
+  const held = useMemo(() => entries.findIndex(({ key }) => key === focused), [entries, focused]);
   // What it returns changes without a render's notice, so it is read here and not handed on.
   // oxlint-disable-next-line react/incompatible-library
   const virtualizer = useVirtualizer({
@@ -96,7 +97,7 @@ function useRows(entries: readonly Entry[], query: string) {
     overscan: 12,
     rangeExtractor: (range) => {
       const inSight = defaultRangeExtractor(range);
-      return held === undefined || held >= entries.length || inSight.includes(held) ? inSight : [...inSight, held].toSorted((a, b) => a - b);
+      return held < 0 || inSight.includes(held) ? inSight : [...inSight, held].toSorted((a, b) => a - b);
     },
   });
   useLayoutEffect(() => {

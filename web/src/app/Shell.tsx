@@ -10,6 +10,7 @@ import { useT } from "../i18n";
 import { plainLine } from "../markdown/plain";
 import { IconButton } from "../ui/controls";
 import { copyNewest } from "../ui/copy";
+import { focusSoon } from "../ui/focus";
 import { Menu, MenuChoice, MenuItem } from "../ui/menu";
 import { Modal } from "../ui/Modal";
 import { useApp } from "./context";
@@ -40,7 +41,7 @@ export function Shell() {
   const place = usePlace();
   const isWide = useWide();
   const [drawer, setDrawer] = useState(false);
-  const { sessions, dialog } = useApp();
+  const { sessions, dialog, notices } = useApp();
   const queries = useQueryClient();
 
   const newChat = () => {
@@ -64,6 +65,7 @@ export function Shell() {
     focus: () => focusSoon("message"),
     copyAnswer: () => copyNewest("answer"),
     copyCode: () => copyNewest("code"),
+    undo: notices.undo,
     help: () => {
       if (!dialog.get()) dialog.set({ kind: "shortcuts" });
     },
@@ -244,11 +246,4 @@ function toLatest(event: React.MouseEvent) {
   event.preventDefault();
   latest.tabIndex = -1;
   latest.focus();
-}
-
-/** Focuses an element now, so that what is typed next goes there, or once it is drawn. */
-function focusSoon(id: string): void {
-  const focus = () => document.getElementById(id)?.focus();
-  focus();
-  requestAnimationFrame(() => requestAnimationFrame(focus));
 }

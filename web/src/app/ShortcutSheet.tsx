@@ -18,6 +18,7 @@ const list: [keyof Messages["shortcutNames"], string[]][] = [
   ["focus", ["Shift", "Esc"]],
   ["copyAnswer", [mod, "Shift", "C"]],
   ["copyCode", [mod, "Shift", ";"]],
+  ["undo", [mod, "Z"]],
   ["help", [mod, "/"]],
 ];
 

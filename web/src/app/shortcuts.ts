@@ -4,7 +4,10 @@ import { useObservable } from "./observable";
 
 export const mac = /Mac|iPhone|iPad/.test(navigator.platform);
 
-export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "help";
+/** What undoes, as it is written on keys. */
+export const undoKeys = mac ? "⌘Z" : "Ctrl+Z";
+
+export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "undo" | "help";
 
 /** Does `actions` on their keys, where there is something to act on and while the person has shortcuts switched on. False is: nothing to do. */
 export function useShortcuts(actions: Record<Shortcut, () => boolean | void>, here: boolean) {
@@ -20,6 +23,7 @@ export function useShortcuts(actions: Record<Shortcut, () => boolean | void>, he
       const shortcut = shortcutOf(event);
       if (!shortcut) return;
       if (shortcut === "stop" && meansSomethingElse(event)) return;
+      if (shortcut === "undo" && isWritten(event.target)) return;
       if (latest.current[shortcut]() !== false) event.preventDefault();
     };
     // Before others: a tooltip would take Esc for itself.
@@ -33,6 +37,11 @@ function meansSomethingElse({ target, isComposing }: KeyboardEvent): boolean {
   return isComposing || document.querySelector("dialog[open], [role=dialog], [role=menu]") !== null || (target instanceof Element && target.matches("input, textarea:not(#message)"));
 }
 
+/** A field with something in it undoes what was typed there. */
+function isWritten(target: EventTarget | null): boolean {
+  return (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) && target.value !== "";
+}
+
 function shortcutOf(event: KeyboardEvent): Shortcut | undefined {
   if (event.key === "Escape") return event.shiftKey ? "focus" : "stop";
   if (!(mac ? event.metaKey : event.ctrlKey) || event.altKey) return undefined;
@@ -40,5 +49,5 @@ function shortcutOf(event: KeyboardEvent): Shortcut | undefined {
   // By its place too: with Shift the key says ":", or something else on another keyboard.
   if (event.shiftKey && (key === ";" || event.code === "Semicolon")) return "copyCode";
   if (event.shiftKey) return key === "o" ? "newChat" : key === "c" ? "copyAnswer" : key === "/" ? "help" : undefined;
-  return key === "k" ? "search" : key === "/" ? "help" : undefined;
+  return key === "k" ? "search" : key === "z" ? "undo" : key === "/" ? "help" : undefined;
 }

@@ -259,6 +259,7 @@ export const de: Messages = {
     focus: "Zum Eingabefeld",
     copyAnswer: "Letzte Antwort kopieren",
     copyCode: "Den letzten Codeblock kopieren",
+    undo: "Löschen rückgängig machen",
     help: "Diese Liste zeigen",
   },
   reasonNames: {

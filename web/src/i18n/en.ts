@@ -258,6 +258,7 @@ export const en = {
     focus: "Go to the message box",
     copyAnswer: "Copy the last answer",
     copyCode: "Copy the last code block",
+    undo: "Undo a deletion",
     help: "Show this list",
   },
   reasonNames: {

@@ -1,6 +1,5 @@
 import { useLayoutEffect, useRef, type ReactNode } from "react";
 import { useApp } from "../app/context";
-import { Spoken } from "./notices";
 
 interface Props {
   label: string;
@@ -24,12 +23,17 @@ const places = {
 export function Modal({ label, onClose, place = "centre", role = "dialog", children }: Props) {
   const { notices } = useApp();
   const dialog = useRef<HTMLDialogElement>(null);
+  const told = useRef<HTMLDivElement>(null);
   // As a layout's effect it is undone while the dialog is still in the page: closed later, it would give no focus back.
   useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
-    return () => element?.close();
-  }, []);
+    const end = told.current && notices.within(told.current);
+    return () => {
+      end?.();
+      element?.close();
+    };
+  }, [notices]);
   return (
     // The click beside the card is a convenience; Esc and the buttons do the same.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
@@ -53,7 +57,7 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
       }}
     >
       {children}
-      <Spoken notices={notices} />
+      <div ref={told} />
     </dialog>
   );
 }

@@ -13,3 +13,10 @@ export function useFocusBack(open: boolean) {
   };
   return { opener, giveBack };
 }
+
+/** Focuses an element now, so that what is typed next goes there, or once it is drawn. */
+export function focusSoon(id: string): void {
+  const focus = () => document.getElementById(id)?.focus();
+  focus();
+  requestAnimationFrame(() => requestAnimationFrame(focus));
+}

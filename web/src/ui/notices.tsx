@@ -1,15 +1,23 @@
 import { CircleAlert, X } from "lucide-react";
-import { useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import type { Failure } from "../api/http";
 import { Observable, useObservable } from "../app/observable";
 import { useT } from "../i18n";
 import { Button, IconButton } from "./controls";
 import { CopyButton } from "./copy";
 
+interface Action {
+  label: string;
+  run: () => void;
+  /** What does the same, on the keyboard: see `undo`. */
+  keys?: string;
+}
+
 interface Toast extends Failure {
   id: number;
   /** What can still be done about it. A toast with it tells of a success. */
-  action?: { label: string; run: () => void };
+  action?: Action;
 }
 
 const showFor = 10_000;
@@ -19,6 +27,8 @@ const most = 3;
 export class Notices {
   readonly toasts = new Observable<readonly Toast[]>([]);
   readonly spoken = new Observable("");
+  /** The modal dialogs that are open: the last has the notices. */
+  readonly places = new Observable<readonly Element[]>([]);
   #next = 1;
 
   /** Shows a failure. The same one again only renews the one that is shown. */
@@ -28,8 +38,6 @@ export class Notices {
     // What can still be undone is never pushed out.
     const old = new Set(others.filter(({ action }) => !action).slice(0, 1 - most));
     this.toasts.set([...others.filter((other) => !old.has(other)), toast]);
-    // The toast is an alert, but outside of a modal dialog: nobody hears it from in there.
-    if (document.querySelector("dialog[open]")) this.say(failure.text);
     setTimeout(() => this.#expire(toast.id), showFor);
   };
 
@@ -43,14 +51,29 @@ export class Notices {
    * Offers to take something back, for as long as that is possible: for `ms`, or
    * until what is returned is called.
    */
-  offer = (text: string, action: { label: string; run: () => void }, ms?: number): (() => void) => {
+  offer = (text: string, action: Action, ms?: number): (() => void) => {
     const toast = { text, action, id: this.#next++ };
     this.toasts.set([...this.toasts.get(), toast]);
-    this.say(text);
+    this.say(action.keys ? `${text}. ${action.label}: ${action.keys}` : text);
     const end = () => this.dismiss(toast.id);
     if (ms !== undefined) setTimeout(end, ms);
     return end;
   };
+
+  /** Takes back what was done last of all that keys can take back; false when there is nothing. */
+  undo = (): boolean => {
+    const toast = this.toasts.get().findLast(({ action }) => action?.keys);
+    if (!toast) return false;
+    this.dismiss(toast.id);
+    toast.action?.run();
+    return true;
+  };
+
+  /** From now on they are in `element`, of a modal dialog: what is outside of it can be neither read nor reached. Until what is returned is called. */
+  within(element: Element): () => void {
+    this.places.set([...this.places.get(), element]);
+    return () => this.places.set(this.places.get().filter((other) => other !== element));
+  }
 
   dismiss = (id: number): void => {
     const left = this.toasts.get().filter((toast) => toast.id !== id);
@@ -64,8 +87,37 @@ export class Notices {
   };
 }
 
-/** What is said from now on. It is there before: a region that appears with its text is often not read. A modal dialog needs its own: what is outside is not read then. */
-export function Spoken({ notices }: { notices: Notices }) {
+/** The regions of the notices, in the page or in the modal dialog that is on top. */
+export function NoticeRegions({ notices }: { notices: Notices }) {
+  const place = useObservable(notices.places).at(-1);
+  return place ? createPortal(<Regions notices={notices} />, place) : <Regions notices={notices} />;
+}
+
+function Regions({ notices }: { notices: Notices }) {
+  const t = useT();
+  const toasts = useObservable(notices.toasts);
+  // Those were heard already, elsewhere.
+  const [before] = useState(toasts);
+  const focus = useFocusOutside(toasts);
+  const undone = toasts.findLast(({ action }) => action?.keys);
+  return (
+    <>
+      <Spoken notices={notices} />
+      <section
+        aria-label={t.notifications}
+        className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3 pb-12 max-h-full overflow-y-auto"
+        {...focus}
+      >
+        {toasts.map((toast) => (
+          <ToastView key={toast.id} toast={toast} alerts={!toast.action && !before.includes(toast)} keys={toast === undone} onDismiss={() => notices.dismiss(toast.id)} />
+        ))}
+      </section>
+    </>
+  );
+}
+
+/** What is said from now on. It is there before: a region that appears with its text is often not read. */
+function Spoken({ notices }: { notices: Notices }) {
   const spoken = useObservable(notices.spoken);
   const [before] = useState(spoken);
   const [said, setSaid] = useState(false);
@@ -77,55 +129,73 @@ export function Spoken({ notices }: { notices: Notices }) {
   );
 }
 
-export function NoticeRegions({ notices }: { notices: Notices }) {
+/** Gives the focus back to where it came from when the toast that had it is gone. */
+function useFocusOutside(toasts: readonly Toast[]) {
+  const outside = useRef<HTMLElement>(undefined);
+  useLayoutEffect(() => {
+    if (document.activeElement === document.body) outside.current?.focus();
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies
+  }, [toasts]);
+  return {
+    onFocus: ({ currentTarget, relatedTarget }: React.FocusEvent) => {
+      if (relatedTarget instanceof HTMLElement && !currentTarget.contains(relatedTarget)) outside.current = relatedTarget;
+    },
+    onBlur: ({ currentTarget, relatedTarget }: React.FocusEvent) => {
+      if (relatedTarget && !currentTarget.contains(relatedTarget)) outside.current = undefined;
+    },
+  };
+}
+
+interface ToastProps {
+  toast: Toast;
+  alerts: boolean;
+  /** Whether the keys would act on this one. */
+  keys: boolean;
+  onDismiss: () => void;
+}
+
+function ToastView({ toast: { id, text, hint, requestId, action }, alerts, keys, onDismiss }: ToastProps) {
   const t = useT();
-  const toasts = useObservable(notices.toasts);
   return (
-    <>
-      <Spoken notices={notices} />
-      <section
-        aria-label={t.notifications}
-        className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3 max-h-full overflow-y-auto"
-      >
-        {toasts.map((toast) => (
-          <div
-            key={toast.id}
-            data-toast={toast.id}
-            role={toast.action ? "group" : "alert"}
-            aria-label={toast.action && toast.text}
-            className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-center gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${toast.action ? "border-line" : "border-danger/40"}`}
-          >
-            {!toast.action && <CircleAlert size={18} className="shrink-0 text-danger" aria-hidden />}
-            <div className="my-1 min-w-0 flex-1 wrap-anywhere">
-              <p>{toast.text}</p>
-              {toast.hint && <p className="mt-0.5 text-xs text-quiet">{toast.hint}</p>}
-              {toast.requestId && (
-                <p className="-mb-1 flex items-center gap-1 text-xs text-quiet">
-                  <span>
-                    {t.requestId}: <code className="font-mono select-all">{toast.requestId}</code>
-                  </span>
-                  <CopyButton text={toast.requestId} label={t.copyOf(t.requestId)} small />
-                </p>
-              )}
-            </div>
-            {toast.action && (
-              <Button
-                look="ghost"
-                className="!min-h-8 !px-2.5 !text-accent pointer-coarse:!min-h-11"
-                onClick={() => {
-                  toast.action?.run();
-                  notices.dismiss(toast.id);
-                }}
-              >
-                {toast.action.label}
-              </Button>
-            )}
-            <IconButton label={t.dismiss} onClick={() => notices.dismiss(toast.id)}>
-              <X size={16} />
-            </IconButton>
-          </div>
-        ))}
-      </section>
-    </>
+    <div
+      data-toast={id}
+      role={alerts ? "alert" : "group"}
+      aria-label={alerts ? undefined : text}
+      className={`pop pointer-events-auto flex w-[min(28rem,100%)] items-center gap-2.5 rounded-m border bg-raised py-2 ps-3.5 pe-1.5 text-sm shadow-high ${action ? "border-line" : "border-danger/40"}`}
+    >
+      {!action && <CircleAlert size={18} className="shrink-0 text-danger" aria-hidden />}
+      <div className="my-1 min-w-0 flex-1 wrap-anywhere">
+        <p>{text}</p>
+        {hint && <p className="mt-0.5 text-xs text-quiet">{hint}</p>}
+        {requestId && (
+          <p className="-mb-1 flex items-center gap-1 text-xs text-quiet">
+            <span>
+              {t.requestId}: <code className="font-mono select-all">{requestId}</code>
+            </span>
+            <CopyButton text={requestId} label={t.copyOf(t.requestId)} small />
+          </p>
+        )}
+      </div>
+      {action && (
+        <Button
+          look="ghost"
+          className="!min-h-8 !px-2.5 !text-accent pointer-coarse:!min-h-11"
+          onClick={() => {
+            onDismiss();
+            action.run();
+          }}
+        >
+          {action.label}
+        </Button>
+      )}
+      {keys && (
+        <kbd className="font-sans text-xs whitespace-nowrap text-quiet pointer-coarse:hidden" aria-hidden>
+          {action?.keys}
+        </kbd>
+      )}
+      <IconButton label={t.dismiss} onClick={onDismiss}>
+        <X size={16} />
+      </IconButton>
+    </div>
   );
 }

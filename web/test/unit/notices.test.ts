@@ -1,16 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { Notices } from "../../src/ui/notices";
 
-test("a failure is said where it is heard: in the modal dialog, when one is open", () => {
-  const notices = new Notices();
-  notices.fail({ text: "Not copied" });
-  expect(notices.spoken.get()).toBe("");
-  document.body.innerHTML = "<dialog open></dialog>";
-  notices.fail({ text: "Not copied" });
-  expect(notices.spoken.get()).toBe("Not copied");
-  document.body.innerHTML = "";
-});
-
 test("what can be undone is not pushed out by what comes later, and is said", () => {
   vi.useFakeTimers();
   const notices = new Notices();
@@ -23,4 +13,14 @@ test("what can be undone is not pushed out by what comes later, and is said", ()
   end();
   expect(shown()).toEqual(["b", "c", "d", "Deleted too"]);
   vi.useRealTimers();
+});
+
+test("what is undone by keys is the newest that can be, once", () => {
+  const notices = new Notices();
+  const undone: string[] = [];
+  for (const title of ["A", "B"]) notices.offer(`${title} deleted`, { label: "Undo", run: () => void undone.push(title), keys: "Ctrl+Z" });
+  notices.offer("Collecting", { label: "Cancel", run: () => void undone.push("collecting") });
+  expect(notices.spoken.get()).toBe("Collecting");
+  expect([notices.undo(), notices.undo(), notices.undo()]).toEqual([true, true, false]);
+  expect(undone).toEqual(["B", "A"]);
 });
