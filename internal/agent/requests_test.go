@@ -66,6 +66,8 @@ func TestRequestBodies(t *testing.T) {
 		"chat completions": {agent.ProtocolChatCompletions, agent.Config{Model: "m"}, nil, `{` + parts + `,"model":"m","stream":true,"stream_options":{"include_usage":true}}`, headerID, nil},
 		"renamed parts": {agent.ProtocolChatCompletions, agent.Config{}, nil,
 			`{"messages":[{"role":"user","content":[{"text":"see","type":"text"},{"image_url":{"detail":"low","url":"data:x"},"type":"image_url"}]}],"stream":true,"stream_options":{"include_usage":true}}`, headerID, fromResponses},
+		"a refusal that was said": {agent.ProtocolChatAgent, agent.Config{Send: []string{}}, nil, `{"messages":[{"role":"assistant","content":"no"}],"stream":true}`, http.Header{},
+			[]agent.Message{{Role: "assistant", Content: json.RawMessage(`[{"type":"refusal","refusal":"no"}]`)}}},
 		"nothing":         {agent.ProtocolResponses, agent.Config{Send: []string{}}, nil, `{` + inputs + `,"stream":true}`, http.Header{}, nil},
 		"metadata":        {agent.ProtocolResponses, agent.Config{Send: []string{"metadata"}}, nil, `{` + inputs + `,"metadata":{"client_request_id":"` + id + `"},"stream":true}`, http.Header{}, nil},
 		"header, context": {agent.ProtocolResponses, agent.Config{Send: []string{"header", "context"}}, nil, `{` + about + inputs + `,"stream":true}`, headerID, nil},

@@ -55,7 +55,7 @@ type Message struct {
 	Content        json.RawMessage // a JSON string, or a list of content parts
 	Items          json.RawMessage // an answer's output items in the Responses vocabulary, a JSON list; nil for questions
 	Status         string
-	StoppedBy      string // "user", "disconnect" or "shutdown" when Status is Stopped
+	StoppedBy      string // who or what, when Status is Stopped: "user", "disconnect", "shutdown", "max_output_tokens", "content_filter" or "agent"
 	ErrorCode      string // when Status is Failed
 	ErrorMessage   string
 	AgentID        string

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
@@ -11,7 +13,7 @@ import (
 // Answer is what came of a turn.
 type Answer struct {
 	Status       string            // chat.Completed, Stopped or Failed
-	StoppedBy    string            // "user", "disconnect" or "shutdown"
+	StoppedBy    string            // when stopped: "user", "disconnect", "shutdown", or what Cut is about
 	ErrorCode    string            // when failed
 	ErrorMessage string            // when failed; one sentence for a person
 	Text         string            // of all messages
@@ -26,11 +28,39 @@ type Answer struct {
 	cost        float64                 // in USD, 0 when the agent did not say
 }
 
+// What StoppedBy says of an answer that the agent ended before it was whole: the
+// reasons of the Responses API's incomplete_details, and one for all others.
+const (
+	StoppedByLimit  = "max_output_tokens"
+	StoppedByFilter = "content_filter"
+	StoppedByAgent  = "agent"
+)
+
+// Cut reports whether the agent came to a proper end and said that its answer is not
+// whole: nobody here stopped it, and nothing failed.
+func (a *Answer) Cut() bool {
+	return a.StoppedBy == StoppedByLimit || a.StoppedBy == StoppedByFilter || a.StoppedBy == StoppedByAgent
+}
+
+// cutBy is what StoppedBy says of a response that closes; "" when it is whole.
+func cutBy(kind string, response gjson.Result) string {
+	if kind == "response.completed" && response.Get("status").Str != "incomplete" {
+		return ""
+	}
+	switch response.Get("incomplete_details.reason").Str {
+	case StoppedByLimit:
+		return StoppedByLimit
+	case StoppedByFilter:
+		return StoppedByFilter
+	}
+	return StoppedByAgent
+}
+
 // answer is what the observer has seen when the stream is over. Text without
-// its message is incomplete, unless the agent came to its proper end.
-func (o *observer) answer(t *Turn, completed bool) *Answer {
+// its message is incomplete, unless the agent came to its proper end and was whole.
+func (o *observer) answer(t *Turn, ended bool) *Answer {
 	status := "incomplete"
-	if completed {
+	if ended && o.cut == "" {
 		status = "completed"
 	}
 	o.items = append(o.items, o.speech.flush(status)...)

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,11 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
+
+// cutBy is a response that was not finished, and says why.
+func cutBy(details string) string {
+	return `{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{` + details + `}}}`
+}
 
 func onSQLite(t *testing.T) *house { return newHouse(t, sqldbtest.SQLite(t)) }
 
@@ -53,6 +59,15 @@ func TestEveryEndIsExplicit(t *testing.T) {
 				cancel()
 				go h.svc.Drain(now)
 			}},
+		{name: "cut by its limit", script: []any{delta("m", "half"), cutBy(`"reason":"max_output_tokens"`)}, status: chat.Stopped, by: "max_output_tokens", text: "half"},
+		{name: "cut by a filter", script: []any{delta("m", "half"), done("m", "half"), cutBy(`"reason":"content_filter"`)}, status: chat.Stopped, by: "content_filter", text: "half"},
+		{name: "cut for another reason", script: []any{delta("m", "half"), cutBy(`"reason":"<b>"`)}, status: chat.Stopped, by: "agent", text: "half"},
+		{name: "cut for no reason", script: []any{delta("m", "half"), `{"type":"response.incomplete"}`}, status: chat.Stopped, by: "agent", text: "half"},
+		{name: "completed, and says it is not", script: []any{delta("m", "half"), `{"type":"response.completed","response":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`},
+			status: chat.Stopped, by: "max_output_tokens", text: "half"},
+		{name: "cancelled at the agent's", script: []any{delta("m", "half"), `{"type":"response.cancelled","response":{"status":"cancelled"}}`}, status: chat.Stopped, by: "agent", text: "half"},
+		{name: "cut once, and went on", script: []any{cutBy(`"reason":"max_output_tokens"`), delta("m", "all"), done("m", "all"), `{"type":"response.completed","response":{}}`}, status: chat.Completed, text: "all"},
+		{name: "cut, and then failed", script: []any{delta("m", "half"), cutBy(`"reason":"max_output_tokens"`), failed}, status: chat.Failed, code: agent.CodeAgentError, text: "half"},
 		{name: "failed before", openErr: failed, status: chat.Failed, code: agent.CodeAgentError},
 		{name: "connection closed without an answer", openErr: closed, status: chat.Failed, code: agent.CodeUnreachable},
 		{name: "nobody there", openErr: refused, status: chat.Failed, code: agent.CodeUnreachable, ownJob: true},
@@ -102,6 +117,14 @@ func TestEveryEndIsExplicit(t *testing.T) {
 				if got := string(tr.State); (got == "ERROR") != (tc.status == chat.Failed) || tr.Tags[gateway.TagStatus] != tc.status || tr.Tags[gateway.TagStoppedBy] != tc.by ||
 					tr.ResponsePreview != tc.text {
 					t.Errorf("trace %+v", tr)
+				}
+				reason := map[string]string{gateway.StoppedByLimit: "length", gateway.StoppedByFilter: "content_filter"}[tc.by]
+				if reason == "" {
+					reason = map[string]string{chat.Completed: "stop"}[tc.status]
+				}
+				outputs, err := json.Marshal(tr.Spans[0].Outputs)
+				if got := gjson.GetBytes(outputs, "choices.0.finish_reason").Str; err != nil || reason != "" && got != reason {
+					t.Errorf("the trace's finish_reason is %q, want %q", got, reason)
 				}
 				if h.svc.Running() != 0 || h.agent.closed != map[bool]int{true: 1}[tc.openErr == nil] {
 					t.Errorf("%d turns are open, %d streams were closed", h.svc.Running(), h.agent.closed)

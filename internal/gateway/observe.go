@@ -23,6 +23,7 @@ type observer struct {
 	steps          []step
 	begun          map[string]time.Time // when an item that takes its time began, by item id
 	responses      int                  // closed responses: one a model call, where the agent says so
+	cut            string               // what the last closed response was cut by; "" when it was whole
 	usage          *mlflowtrace.TokenUsage
 	cost           float64 // in USD, 0 when the agent did not say
 	toldTraceID    string
@@ -39,7 +40,7 @@ func (o *observer) see(ev agent.Event) error {
 		return agent.Errorf(agent.CodeTooLarge, "The agent's answer is larger than %d MB.", maxAnswer>>20)
 	}
 	switch ev.Type {
-	case "response.output_text.delta":
+	case "response.output_text.delta", "response.refusal.delta":
 		o.delta(ev.Data)
 	case "response.output_text.annotation.added":
 		f := gjson.GetManyBytes(ev.Data, "item_id", "annotation")
@@ -54,11 +55,17 @@ func (o *observer) see(ev agent.Event) error {
 		o.item(gjson.GetBytes(ev.Data, "item"))
 	case "function_call_output": // some agents send the bare item as an event
 		o.item(gjson.ParseBytes(ev.Data))
-	case "response.completed", "response.incomplete":
-		o.responses++
-		o.count(gjson.GetBytes(ev.Data, "response.usage"))
+	case "response.completed", "response.incomplete", "response.cancelled":
+		o.close(ev.Type, gjson.GetBytes(ev.Data, "response"))
 	}
 	return nil
+}
+
+// close takes the end of a response. The last one's is the answer's.
+func (o *observer) close(kind string, response gjson.Result) {
+	o.responses++
+	o.count(response.Get("usage"))
+	o.cut = cutBy(kind, response)
 }
 
 // delta takes a piece of text. There are many of them, so it is walked once.

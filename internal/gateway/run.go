@@ -172,6 +172,8 @@ func (t *Turn) finish(obs *observer, err error) *Answer {
 	a := obs.answer(t, err == io.EOF)
 	var ae *agent.Error
 	switch cause := context.Cause(t.ctx); {
+	case err == io.EOF && obs.cut != "":
+		a.stop(obs.cut)
 	case err == io.EOF:
 		a.end(chat.Completed)
 	case errors.Is(cause, errStopped):

@@ -103,11 +103,15 @@ func (s *speech) message(item gjson.Result, raw json.RawMessage) []json.RawMessa
 	if from == to {
 		before = s.flush("incomplete") // of another message, which never came
 	}
+	status := "completed"
+	if item.Get("status").Str == "incomplete" {
+		status = "incomplete"
+	}
 	switch {
 	case text == "" && said != "": // an agent that closes its message empty
-		raw = textItem(said, "completed", notes)
+		raw = textItem(said, status, notes)
 	case len(notes) > 0 && len(item.Get("content.#.annotations|@flatten").Array()) == 0:
-		raw = textItem(text, "completed", notes)
+		raw = textItem(text, status, notes)
 	}
 	return append(before, raw)
 }

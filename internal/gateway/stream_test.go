@@ -137,6 +137,9 @@ func TestTextIsKeptOnce(t *testing.T) {
 		{"a message that closes empty", []any{delta("a", "Hello"), done("a", "")}, []string{"Hello"}},
 		{"another message after one that never came", []any{delta("a", "One"), done("b", "Two")}, []string{"One", "Two"}},
 		{"content that is plain text", []any{delta("a", "Hi"), itemDone(`{"type":"message","id":"a","content":"Hi"}`)}, []string{"Hi"}},
+		{"a refusal", []any{itemDone(refused)}, []string{"No."}},
+		{"a refusal in pieces", []any{refusal("a", "N"), refusal("a", "o."), itemDone(refused)}, []string{"No."}},
+		{"a refusal that was cut", []any{refusal("a", "N"), refusal("a", "o.")}, []string{"No."}},
 		{"many ids", append(manyDeltas(40, "x"), done("z", strings.Repeat("x", 40))), []string{strings.Repeat("x", 40)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -144,7 +147,7 @@ func TestTextIsKeptOnce(t *testing.T) {
 			turn, a := h.run(ask("hello"))
 			var texts []string
 			for _, item := range gjson.ParseBytes(h.message(turn.MessageID).Items).Array() {
-				texts = append(texts, item.Get("content.0.text").String()+plain(item.Get("content")))
+				texts = append(texts, chat.TextOf(json.RawMessage(item.Get("content").Raw)))
 			}
 			if d := cmp.Diff(tc.texts, texts); d != "" {
 				t.Errorf("kept (-want +got):\n%s", d)
@@ -156,11 +159,10 @@ func TestTextIsKeptOnce(t *testing.T) {
 	}
 }
 
-func plain(content gjson.Result) string {
-	if content.Type == gjson.String {
-		return content.Str
-	}
-	return ""
+const refused = `{"type":"message","id":"a","role":"assistant","content":[{"type":"refusal","refusal":"No."}]}`
+
+func refusal(item, text string) string {
+	return `{"type":"response.refusal.delta","item_id":` + quote(item) + `,"delta":` + quote(text) + `}`
 }
 
 func manyDeltas(n int, text string) (out []any) {

@@ -17,7 +17,7 @@ const (
 	TagAgent        = "thumbprint.agent"
 	TagAgentVersion = "thumbprint.agent_version"
 	TagStatus       = "thumbprint.status"     // completed, stopped or failed
-	TagStoppedBy    = "thumbprint.stopped_by" // user, disconnect or shutdown
+	TagStoppedBy    = "thumbprint.stopped_by" // who or what, when stopped
 	TagError        = "thumbprint.error"      // the code, when failed
 )
 
@@ -108,7 +108,7 @@ func (t *Turn) complete(a *Answer) *mlflowtrace.Trace {
 	}
 	if t.content() {
 		tr.ResponsePreview = a.Text
-		tr.Spans[0].Outputs = completion(a.Text, a.Status)
+		tr.Spans[0].Outputs = completion(a.Text, a.finishReason())
 	}
 	if t.agent.TraceBy == link.ByGateway || a.neverCalled {
 		a.Summary.TraceID = tr.ID
@@ -116,12 +116,22 @@ func (t *Turn) complete(a *Answer) *mlflowtrace.Trace {
 	return tr
 }
 
-// completion is an answer in the shape of a chat completion.
-func completion(text, status string) map[string]any {
-	reason := "stop"
-	if status != chat.Completed {
-		reason = status
+// finishReason says in the trace how an answer ended: in the words of Chat Completions
+// where they have one.
+func (a *Answer) finishReason() string {
+	switch {
+	case a.Status == chat.Completed:
+		return "stop"
+	case a.StoppedBy == StoppedByLimit:
+		return "length"
+	case a.StoppedBy == StoppedByFilter:
+		return a.StoppedBy
 	}
+	return a.Status
+}
+
+// completion is an answer in the shape of a chat completion.
+func completion(text, reason string) map[string]any {
 	return map[string]any{"choices": []any{map[string]any{
 		"index": 0, "finish_reason": reason,
 		"message": map[string]any{"role": "assistant", "content": text},

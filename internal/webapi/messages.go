@@ -16,7 +16,7 @@ type messageView struct {
 	TraceID           string         `json:"traceId,omitempty" doc:"The answer's client_request_id."`
 	TraceSummary      summary        `json:"traceSummary,omitempty"`
 	Status            string         `json:"status" enum:"complete,streaming,completed,stopped,failed"`
-	StoppedBy         string         `json:"stopped_by,omitempty"`
+	StoppedBy         string         `json:"stopped_by,omitempty" enum:"user,disconnect,shutdown,max_output_tokens,content_filter,agent" doc:"Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why."`
 	Error             *answerError   `json:"error,omitempty"`
 	AgentID           string         `json:"agent_id,omitempty"`
 	Items             outputItems    `json:"items,omitempty" doc:"The answer's output items in the Responses vocabulary."`

@@ -223,12 +223,13 @@ func (s *API) openAIBegin(ctx context.Context, w http.ResponseWriter, agentID st
 	return turn, nil
 }
 
-// unfinished says why an answer is not complete; "" when it is.
+// unfinished says why an answer is an error to OpenAI's clients; "" when it is none.
+// One that the agent itself ended early is none: their APIs have words for that.
 func unfinished(a *gateway.Answer) (code, message string) {
-	switch a.Status {
-	case chat.Completed:
+	switch {
+	case a.Status == chat.Completed, a.Cut():
 		return "", ""
-	case chat.Failed:
+	case a.Status == chat.Failed:
 		return a.ErrorCode, a.ErrorMessage
 	}
 	return "stopped", "The answer was stopped before its end."
@@ -247,7 +248,14 @@ type agentEvent struct {
 type outputItem struct {
 	Type    string          `json:"type"`
 	ID      string          `json:"id"`
+	Status  string          `json:"status"`
 	Content json.RawMessage `json:"content"`
+}
+
+// says reports whether the event is a piece of what the agent says. A refusal is text
+// to OpenAI's clients too, because not all agents tell the two apart.
+func (ev agentEvent) says() bool {
+	return (ev.Type == "response.output_text.delta" || ev.Type == "response.refusal.delta") && ev.Delta != ""
 }
 
 // readEvent reads one event of a turn. Our own are passed on to those that ask.

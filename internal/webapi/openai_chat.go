@@ -76,22 +76,34 @@ func (s *API) openAIChat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	base := chatChunk{ID: "chatcmpl-" + turn.ClientRequestID, Object: "chat.completion", Created: unixNow(), Model: in.Model, Choices: []chatChoice{}}
-	stop := "stop"
 	if in.Stream {
 		base.Object = "chat.completion.chunk"
 		out := &chatSink{jsonSink: jsonSink{newSink(w)}, base: base, ours: wantsEvents(r)}
 		defer out.end()
 		a := turn.Run(r.Context(), out)
-		out.finish(a, in.StreamOptions != nil && in.StreamOptions.IncludeUsage, &stop)
+		out.finish(a, in.StreamOptions != nil && in.StreamOptions.IncludeUsage)
 		return nil
 	}
 	a := turn.Run(r.Context(), discard{})
 	if code, why := unfinished(a); code != "" {
 		return httpx.WriteJSON(w, http.StatusBadGateway, openAIErrorOf(http.StatusBadGateway, code, why))
 	}
-	base.Choices = []chatChoice{{Message: &chatMessage{Role: chat.RoleAssistant, Content: a.Text}, FinishReason: &stop}}
+	base.Choices = []chatChoice{{Message: &chatMessage{Role: chat.RoleAssistant, Content: a.Text}, FinishReason: finishReason(a)}}
 	base.Usage = chatUsageOf(a.Summary)
 	return httpx.WriteJSON(w, http.StatusOK, base)
+}
+
+// finishReason is how an answer that is no error ended. A reason that Chat Completions
+// have no word for is "length", so that nobody takes the answer for a whole one.
+func finishReason(a *gateway.Answer) *string {
+	reason := "stop"
+	switch {
+	case a.StoppedBy == gateway.StoppedByFilter:
+		reason = "content_filter"
+	case a.Cut():
+		reason = "length"
+	}
+	return &reason
 }
 
 // chatSink writes a turn as chunks of a chat completion: its text, once.
@@ -110,7 +122,7 @@ func (c *chatSink) Send(data []byte) error {
 	switch {
 	case ours && c.ours:
 		return c.jsonSink.Send(data)
-	case ev.Type == "response.output_text.delta" && ev.Delta != "":
+	case ev.says():
 		err := c.text(ev.Delta)
 		at := c.said.At(ev.ItemID)
 		c.said[at].Text = append(c.said[at].Text, ev.Delta...)
@@ -162,12 +174,12 @@ func (c *chatSink) choice(choice chatChoice) error {
 
 // finish writes the end: an error where there was one, so that no client takes
 // half an answer for a whole one. A client that is gone is nobody to tell.
-func (c *chatSink) finish(a *gateway.Answer, usage bool, stop *string) {
+func (c *chatSink) finish(a *gateway.Answer, usage bool) {
 	if code, why := unfinished(a); code != "" {
 		_ = c.send(openAIErrorOf(http.StatusBadGateway, code, why))
 		return
 	}
-	_ = c.choice(chatChoice{Delta: &chatDelta{}, FinishReason: stop})
+	_ = c.choice(chatChoice{Delta: &chatDelta{}, FinishReason: finishReason(a)})
 	if usage {
 		chunk := c.base
 		chunk.Usage = chatUsageOf(a.Summary)

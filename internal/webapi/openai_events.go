@@ -50,7 +50,7 @@ func (s *responsesSink) Send(data []byte) error {
 		return s.jsonSink.Send(data)
 	}
 	switch {
-	case ev.Type == "response.output_text.delta" && ev.Delta != "":
+	case ev.says():
 		if err := s.begin(); err != nil {
 			return err
 		}
@@ -149,19 +149,23 @@ func (s *responsesSink) message(item outputItem, raw json.RawMessage) error {
 			return err
 		}
 	}
-	if to-from == 1 {
-		return s.closeItem(from, "completed", text, notes)
+	status := "completed"
+	if item.Status == "incomplete" {
+		status = item.Status
 	}
-	return s.closeParts(from, to, before, notes)
+	if to-from == 1 {
+		return s.closeItem(from, status, text, notes)
+	}
+	return s.closeParts(from, to, status, before, notes)
 }
 
 // closeParts ends a message that was said as several items. Its annotations are the
 // last one's, because none says which it belongs to.
-func (s *responsesSink) closeParts(from, to int, before string, notes []json.RawMessage) error {
+func (s *responsesSink) closeParts(from, to int, status, before string, notes []json.RawMessage) error {
 	earlier := 0
 	for ; to-from > 1; to-- {
 		text := before + string(s.said[from].Text)
-		if err := s.closeItem(from, "completed", text, nil); err != nil {
+		if err := s.closeItem(from, status, text, nil); err != nil {
 			return err
 		}
 		before, earlier = "", earlier+utf8.RuneCountInString(text)
@@ -169,7 +173,7 @@ func (s *responsesSink) closeParts(from, to int, before string, notes []json.Raw
 	for i, note := range notes {
 		notes[i] = shift(note, -earlier)
 	}
-	return s.closeItem(from, "completed", string(s.said[from].Text), notes)
+	return s.closeItem(from, status, string(s.said[from].Text), notes)
 }
 
 // closeAll ends what has begun, as far as it was said.
@@ -240,7 +244,7 @@ func (s *responsesSink) finish(a *gateway.Answer) {
 	_ = s.begin()
 	s.resp.settle(a)
 	status := "completed"
-	if s.resp.Error != nil {
+	if s.resp.Status != "completed" {
 		status = "incomplete"
 	}
 	_ = s.closeAll(status)

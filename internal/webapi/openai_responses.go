@@ -33,7 +33,7 @@ type response struct {
 	Model             string            `json:"model"`
 	Output            []json.RawMessage `json:"output"`
 	Error             *responseError    `json:"error"`
-	IncompleteDetails *struct{}         `json:"incomplete_details"`
+	IncompleteDetails *incomplete       `json:"incomplete_details"`
 	Instructions      *string           `json:"instructions"`
 	Metadata          struct{}          `json:"metadata"`
 	ParallelToolCalls bool              `json:"parallel_tool_calls"`
@@ -41,6 +41,11 @@ type response struct {
 	ToolChoice        string            `json:"tool_choice"`
 	Tools             []struct{}        `json:"tools"`
 	Usage             *responseUsage    `json:"usage"`
+}
+
+// incomplete says why an answer is not whole, where OpenAI's API has a word for it.
+type incomplete struct {
+	Reason string `json:"reason,omitempty"`
 }
 
 type responseError struct {
@@ -131,6 +136,11 @@ func (r *response) settle(a *gateway.Answer) {
 	r.Status = "completed"
 	if code, why := unfinished(a); code != "" {
 		r.Status, r.Error = "failed", &responseError{code, why}
+	} else if a.Cut() {
+		r.Status, r.IncompleteDetails = "incomplete", &incomplete{}
+		if a.StoppedBy != gateway.StoppedByAgent {
+			r.IncompleteDetails.Reason = a.StoppedBy
+		}
 	}
 	s := a.Summary
 	r.Usage = &responseUsage{Input: s.InputTokens, InputDetails: map[string]int64{"cached_tokens": 0}, Output: s.OutputTokens,

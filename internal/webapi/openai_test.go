@@ -304,6 +304,7 @@ func TestOpenAIsOwnClient(t *testing.T) {
 		"response_items": []any{"function_call", "function_call_output", "message"},
 		"sdk_items":      []any{"reasoning", "function_call", "function_call_output", "message", "message"}, "sdk_ids": 4.0,
 		"sdk": "OneTwo", "sdk_deltas": "OneTwo", "sdk_notes": []any{"https://a.example"}, "sdk_approved": "dropped",
+		"sdk_cut": []any{"half", "incomplete", "max_output_tokens", "response.incomplete", "half", "length"},
 	} {
 		if d := cmp.Diff(want, seen[key]); d != "" {
 			t.Errorf("%s (-want +got):\n%s", key, d)
@@ -333,6 +334,8 @@ func sdkAgent(r agenttest.Request) []agenttest.Step {
 	last := len(gjson.Get(string(r.Body), "input").Array()) - 1
 	at := func(i int, path string) string { return r.Get(fmt.Sprintf("input.%d.%s", i, path)) }
 	switch {
+	case at(last, "content") == "cut":
+		return append(message("half", ""), agenttest.Event(`{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`), agenttest.Done())
 	case at(last, "content") == "approve":
 		return []agenttest.Step{done(`"type":"reasoning","summary":[]`), done(`"type":"mcp_approval_request","name":"drop","server_label":"db","arguments":"{}"`), agenttest.Done()}
 	case at(last, "approve") == "true" && at(last, "approval_request_id") == "__fake_id__" && at(last-1, "type") == "mcp_approval_request":
@@ -365,7 +368,10 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 		return fmt.Sprintf(`{"type":"response.output_item.done","item":{"type":"message","id":%q,"content":[%s]}}`, id, strings.Join(parts, ","))
 	}
 	done := func(id, text string, notes ...string) string { return parts(id, part(text, notes...)) }
-	const refusal = `{"type":"refusal","refusal":"No."}`
+	const refused = `{"type":"refusal","refusal":"No."}`
+	refusal := func(text string) string {
+		return fmt.Sprintf(`{"type":"response.refusal.delta","item_id":"a","delta":%q}`, text)
+	}
 	var manyDeltas []string
 	for i := range 100 {
 		manyDeltas = append(manyDeltas, delta(fmt.Sprint(i), "x"))
@@ -398,8 +404,10 @@ func TestAResponseSaysEachTextOnce(t *testing.T) {
 		"told twice":                     {events: []string{delta("a", "Hello"), noted("a"), done("a", "Hello", note(0, 2))}, want: "Hello", notes: []string{note(0, 2)}},
 		"told of a message that is cut":  {events: []string{delta("a", "Hello"), noted("a")}, want: "Hello", notes: []string{note(0, 2)}},
 		"several parts":                  {events: []string{parts("a", part("é", note(0, 1)), part("lo", note(0, 2)))}, want: "élo", notes: []string{note(0, 1), note(1, 3)}},
-		"a refusal":                      {events: []string{parts("a", refusal)}, want: "No."},
-		"a refusal that was streamed":    {events: []string{delta("a", "No."), parts("a", refusal)}, want: "No."},
+		"a refusal":                      {events: []string{parts("a", refused)}, want: "No."},
+		"a refusal that was streamed":    {events: []string{delta("a", "No."), parts("a", refused)}, want: "No."},
+		"a refusal in pieces":            {events: []string{refusal("N"), refusal("o."), parts("a", refused)}, want: "No."},
+		"a refusal that is cut":          {events: []string{refusal("N"), refusal("o.")}, want: "No."},
 		"a message that never came":      {events: []string{delta("a", "One"), done("b", "Two"), delta("c", "Thr"), delta("d", "ee"), done("e", "Three")}, want: "OneTwoThree"},
 	}
 	h := newHouse(t, sqldbtest.SQLite(t))

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
@@ -70,10 +69,12 @@ func fastAgents(t *testing.T, h *house) *gateway.Service {
 // turnsOf are turns with the agent "fast" at a URL.
 func turnsOf(t *testing.T, h *house, url string) *gateway.Service {
 	t.Helper()
-	client, err := responses.New(agent.Config{URL: url}, agent.NewHTTPClient())
-	if err != nil {
-		t.Fatal(err)
-	}
+	return turnsBy(t, h, clientOf(t, agent.ProtocolResponses, url))
+}
+
+// turnsBy is a gateway whose one agent, "fast", is behind client.
+func turnsBy(t *testing.T, h *house, client agent.Client) *gateway.Service {
+	t.Helper()
 	return gateway.New(gateway.Options{DB: h.db, Chats: chat.NewStore(h.db), Links: link.NewStore(h.db), Jobs: outbox.NewStore(h.db),
 		Agents: []*gateway.Agent{{ID: "fast", TraceBy: link.ByAgent, Client: client, ExperimentID: func() string { return "1" }}}})
 }

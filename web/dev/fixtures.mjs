@@ -127,6 +127,15 @@ const sourced = "Traces record each run and feedback is attached to them. Rating
 export function script(question) {
   const asks = (pattern) => pattern.test(question);
   if (asks(/hostile/i)) return said(hostile);
+  const cut = /limit|filter/i.exec(question)?.[0].toLowerCase();
+  if (cut) {
+    const text = "I will begin well, and then";
+    return [
+      ...words(text).map((delta) => ({ type: "response.output_text.delta", item_id: "msg_1", delta })),
+      message(text),
+      { type: "response.incomplete", response: { status: "incomplete", incomplete_details: { reason: cut === "limit" ? "max_output_tokens" : "content_filter" } } },
+    ];
+  }
   if (asks(/fail early/i)) return [{ type: "error", code: "agent_unreachable", message: "The agent cannot be reached. Try again in a moment." }];
   if (asks(/fail/i)) return [...words("I will begin well, and then ").map((delta) => ({ type: "response.output_text.delta", item_id: "msg_1", delta })), { type: "error", code: "upstream_truncated", message: "The agent stopped in the middle of its answer." }];
   if (asks(/source|cite/i)) {

@@ -155,6 +155,10 @@ const states = {
     await ask(page, "Show what a failure looks like");
     await answered(page);
   }],
+  cut: ["/", async (page) => {
+    await ask(page, "Run into your limit");
+    await answered(page);
+  }],
   versions: ["/", async (page) => {
     await ask(page, "Hello");
     await answered(page);

@@ -169,7 +169,7 @@ async function makeShare({ state, seen, req, res }, id) {
   seen.share.push({ id, last });
   const branch = [];
   for (let m = state.messages.get(last ?? newestLeaf(state, id)); m; m = state.messages.get(m.parent_id)) branch.unshift(m);
-  const messages = branch.map(({ role, content, status, items }) => ({ role, content, status, agent: role === "assistant" ? "Demo agent" : undefined, items: items?.filter(({ type }) => type === "message") }));
+  const messages = branch.map(({ role, content, status, stopped_by, items }) => ({ role, content, status, stopped_by, agent: role === "assistant" ? "Demo agent" : undefined, items: items?.filter(({ type }) => type === "message") }));
   const token = `shr-${hex(32)}`;
   state.shares.set(id, { token, title: conversation.title, created_at: now(), messages });
   json(res, 201, { token, path: `/share/${token}`, created_at: now() });
@@ -250,6 +250,10 @@ async function run({ turn, text, emit, pace, title, started }) {
       status = "failed";
       message.error = { code: event.code, message: event.message };
     }
+    if (event.type === "response.incomplete") {
+      status = "stopped";
+      message.stopped_by = event.response.incomplete_details.reason;
+    }
     const { wait: _, ...data } = event;
     if (data.type === "response.output_text.delta") message.content += data.delta;
     if (data.type === "response.output_item.done") message.items.push(data.item);
@@ -257,11 +261,11 @@ async function run({ turn, text, emit, pace, title, started }) {
     if (status === "failed") break;
   }
   message.status = status;
-  if (status === "stopped") message.stopped_by = "user";
+  if (turn.stopped) message.stopped_by = "user";
   message.traceSummary = { duration_ms: Date.now() - started, time_to_first_token_ms: pace, input_tokens: 12, output_tokens: message.content.split(" ").length, tools_called: message.items.filter(({ type }) => type === "function_call").map(({ name }) => name) };
   const name = title();
   if (name) emit({ type: "thumbprint.title", conversation_id: message.conversation, title: name });
-  emit({ type: "thumbprint.done", status, trace_summary: message.traceSummary });
+  emit({ type: "thumbprint.done", status, stopped_by: message.stopped_by, trace_summary: message.traceSummary });
   emit("[DONE]");
 }
 

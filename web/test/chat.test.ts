@@ -150,6 +150,19 @@ describe("an answer", () => {
       expect(await answer.innerText()).toContain("sentence 2");
     }));
 
+  it("that the agent cut off says by what, to the eye and to the ear, and after a reload", () =>
+    withPage({}, async ({ page }) => {
+      for (const [prompt, why] of [["Meet the filter", "Cut off by the agent’s content filter"], ["Run into your limit", "Cut off: the answer reached its length limit"]] as const) {
+        await ask(page, prompt);
+        await page.getByRole("article", { name: "Answer" }).getByText(why).waitFor();
+        await page.locator('[role="status"]').filter({ hasText: why }).waitFor({ state: "attached" });
+      }
+      await page.reload();
+      const answer = await settled(page, "stopped");
+      expect(await answer.innerText()).toContain("Cut off: the answer reached its length limit");
+      await answer.getByRole("button", { name: "Good response" }).waitFor();
+    }));
+
   it("that fails says why inside, keeps its thumbs, and is tried again as a sibling", () =>
     withPage({}, async ({ page }) => {
       await ask(page, "Show what a failure looks like");

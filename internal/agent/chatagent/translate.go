@@ -58,7 +58,7 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 	}
 	t.note(c.closing)
 	if c.FinishReason != "" {
-		t.speech.Close(out)
+		t.speech.End(c.FinishReason, out)
 	}
 	return false, nil
 }
@@ -99,12 +99,15 @@ func (t *translator) Answer(body []byte, out *upstream.Queue) error {
 	if err != nil || a.Messages == nil {
 		return &agent.Error{Code: agent.CodeBadResponse, Message: `The agent answered JSON that is not a chat agent's: it has no list "messages".`, Cause: err}
 	}
-	for _, m := range a.Messages {
+	for i, m := range a.Messages {
 		if err := t.piece(m, out); err != nil {
 			return err
 		}
-		t.speech.Close(out)
+		if i < len(a.Messages)-1 {
+			t.speech.Close(out)
+		}
 	}
+	t.speech.End(a.FinishReason, out)
 	t.note(a.closing)
 	return nil
 }

@@ -49,6 +49,9 @@ func short(ev agent.Event) string {
 	item := v.Get("item")
 	switch item.Get("type").Str {
 	case "message":
+		if status := item.Get("status").Str; status != "completed" {
+			return status + " message " + item.Get("id").Str + ": " + item.Get("content.0.text").Str
+		}
 		return "message " + item.Get("id").Str + ": " + item.Get("content.0.text").Str
 	case "reasoning":
 		return "reasoning " + item.Get("id").Str + ": " + item.Get("summary.0.text").Str
@@ -89,11 +92,15 @@ func TestDialects(t *testing.T) {
 		"usage in a chunk without choices": {[]agenttest.Step{chunk(`{"content": "a"}`, `"stop"`),
 			agenttest.Event(`{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5, "cost": 0.01, "completion_tokens_details": {"reasoning_tokens": 1}}}`), agenttest.Done()},
 			[]string{"+ a", "message msg_1_1: a", `completed {"input_tokens":3,"output_tokens":2,"output_tokens_details":{"reasoning_tokens":1},"total_tokens":5,"cost":0.01}`}},
-		"no choices at all": {[]agenttest.Step{agenttest.Event(`{"choices": [], "model": "m"}`), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()}, []string{"+ a", "message msg_1_1: a", "completed"}},
-		"empty answer":      {[]agenttest.Step{agenttest.Done()}, []string{"completed"}},
-		"cut by its length": {[]agenttest.Step{chunk(`{"content": "a"}`, `"length"`), agenttest.Done()}, []string{"+ a", "message msg_1_1: a", "incomplete max_output_tokens"}},
-		"cut by a filter":   {[]agenttest.Step{chunk(`{}`, `"content_filter"`), agenttest.Done()}, []string{"incomplete content_filter"}},
-		"a refusal":         {[]agenttest.Step{chunk(`{"refusal": "no"}`, `"stop"`), agenttest.Done()}, []string{"+ no", "message msg_1_1: no", "completed"}},
+		"no choices at all":             {[]agenttest.Step{agenttest.Event(`{"choices": [], "model": "m"}`), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()}, []string{"+ a", "message msg_1_1: a", "completed"}},
+		"empty answer":                  {[]agenttest.Step{agenttest.Done()}, []string{"completed"}},
+		"cut by its length":             {[]agenttest.Step{chunk(`{"content": "a"}`, `"length"`), agenttest.Done()}, []string{"+ a", "incomplete message msg_1_1: a", "incomplete max_output_tokens"}},
+		"cut in another server's words": {[]agenttest.Step{chunk(`{"content": "a"}`, `"model_length"`), agenttest.Done()}, []string{"+ a", "incomplete message msg_1_1: a", "incomplete max_output_tokens"}},
+		"cut, and tells usage after": {[]agenttest.Step{chunk(`{"content": "a"}`, `"length"`), agenttest.Event(`{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}`), agenttest.Done()},
+			[]string{"+ a", "incomplete message msg_1_1: a", `incomplete {"input_tokens":3,"output_tokens":2,"total_tokens":5}max_output_tokens`}},
+		"a refusal as a part": {[]agenttest.Step{chunk(`{"content": [{"type": "refusal", "refusal": "no"}]}`, `"stop"`), agenttest.Done()}, []string{"+ no", "message msg_1_1: no", "completed"}},
+		"cut by a filter":     {[]agenttest.Step{chunk(`{}`, `"content_filter"`), agenttest.Done()}, []string{"incomplete content_filter"}},
+		"a refusal":           {[]agenttest.Step{chunk(`{"refusal": "no"}`, `"stop"`), agenttest.Done()}, []string{"+ no", "message msg_1_1: no", "completed"}},
 		"only the first choice": {[]agenttest.Step{agenttest.Event(`{"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}`), agenttest.Done()},
 			[]string{"+ a", "message msg_1_1: a", "completed"}},
 		"two tool calls in pieces": {[]agenttest.Step{

@@ -181,7 +181,7 @@ func content(p piece) (text, thought string) {
 		if part.Get("type").Str == "reasoning" {
 			thought += part.Get("text").Str + upstream.Text(json.RawMessage(part.Get("summary").Raw))
 		} else {
-			text += part.Get("text").Str
+			text += part.Get("text").Str + part.Get("refusal").Str
 		}
 	}
 	return text + p.Refusal, thought
@@ -222,7 +222,7 @@ func (t *translator) pending(piece upstream.ToolCall) *pendingCall {
 
 // settle ends what is open: the message, then the tool calls in their order.
 func (t *translator) settle(out *upstream.Queue) {
-	t.speech.Close(out)
+	t.speech.End(t.finish, out)
 	for _, call := range t.calls {
 		t.speech.Call(call.id, call.name, call.arguments.String(), out)
 	}

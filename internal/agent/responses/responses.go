@@ -91,7 +91,7 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 		t.ended = false
 	}
 	switch raw.Type {
-	case vocab.TypeTextDelta:
+	case vocab.TypeTextDelta, vocab.TypeRefusalDelta:
 		t.said = true
 	case vocab.TypeItemDone:
 		t.said = true
@@ -138,7 +138,7 @@ var seed = maphash.MakeSeed()
 func keyOf(item gjson.Result) uint64 {
 	paths := []string{"type", "id", "call_id", "name", "arguments", "output", "summary.#.text"}
 	if item.Get("type").Str == "message" {
-		paths = []string{"type", "content.#.refusal"}
+		paths = []string{"type"}
 	}
 	var h maphash.Hash
 	h.SetSeed(seed)

@@ -88,6 +88,9 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 	twice := `{"type":"response.completed","response":{"output":[` + item("a") + `,` + item("a") + `]}}`
 	ended := `{"type":"response.done","response":{"output":[` + item("a") + `]}}`
 	created := `{"type":"response.created","response":{}}`
+	no := `{"type":"message","id":"m","content":[{"type":"refusal","refusal":"no"}]}`
+	refused := `{"type":"response.completed","response":{"output":[` + no + `]}}`
+	refusal := `{"type":"response.refusal.delta","item_id":"m","delta":"no"}`
 	for name, tc := range map[string]struct{ sent, want []string }{
 		"only there":        {[]string{created, completed("a")}, []string{created, delta("a"), done("a"), completed("a")}},
 		"only there, twice": {[]string{completed("a"), completed("b")}, []string{delta("a"), done("a"), completed("a"), delta("b"), done("b"), completed("b")}},
@@ -99,7 +102,9 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 		"the same twice in one": {[]string{twice}, []string{delta("a"), done("a"), delta("a"), done("a"), twice}},
 		"two ends of one": {[]string{delta("a"), `{"type":"response.completed","response":{}}`, ended},
 			[]string{delta("a"), `{"type":"response.completed","response":{}}`, ended}},
-		"text before": {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
+		"a refusal, only there":          {[]string{refused}, []string{delta("no"), `{"type":"response.output_item.done","item":` + no + `}`, refused}},
+		"a refusal that was said before": {[]string{refusal, refused}, []string{refusal, refused}},
+		"text before":                    {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var script []agenttest.Step

@@ -76,10 +76,12 @@ func (u *ChatUsage) Usage() *vocab.Usage {
 	return out
 }
 
-// Stopped returns why an answer ended early, or nil when it did not.
+// Stopped returns why an answer ended early, or nil when it did not. "length" and
+// "content_filter" are OpenAI's words, "model_length" is Mistral's and "max_tokens"
+// Anthropic's, which proxies pass on.
 func Stopped(finishReason string) *vocab.Incomplete {
 	switch finishReason {
-	case "length":
+	case "length", "model_length", "max_tokens":
 		return &vocab.Incomplete{Reason: "max_output_tokens"}
 	case "content_filter":
 		return &vocab.Incomplete{Reason: "content_filter"}

@@ -75,7 +75,8 @@ func eachPart(content json.RawMessage, change func(gjson.Result) any) json.RawMe
 }
 
 // Text returns a content's text: the string itself, or the text of its parts
-// one after the other. Pieces of any API have it in "text".
+// one after the other. Pieces of any API have it in "text", or in "refusal" where
+// the model says that it will not answer.
 func Text(content json.RawMessage) string {
 	v := gjson.ParseBytes(content)
 	if v.Type == gjson.String {
@@ -83,7 +84,7 @@ func Text(content json.RawMessage) string {
 	}
 	var b strings.Builder
 	for _, part := range v.Array() {
-		b.WriteString(part.Get("text").Str)
+		b.WriteString(part.Get("text").Str + part.Get("refusal").Str)
 	}
 	return b.String()
 }

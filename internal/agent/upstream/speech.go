@@ -80,7 +80,10 @@ func (s *Speech) begin(think bool, id string) {
 }
 
 // Close ends the open item, if there is one.
-func (s *Speech) Close(out *Queue) {
+func (s *Speech) Close(out *Queue) { s.End("", out) }
+
+// End is Close for an item that ended for the given finish_reason.
+func (s *Speech) End(finishReason string, out *Queue) {
 	if !s.open {
 		return
 	}
@@ -88,7 +91,11 @@ func (s *Speech) Close(out *Queue) {
 	if s.think {
 		out.Push(vocab.ItemDone(vocab.Reasoning(s.id, text)))
 	} else {
-		out.Push(vocab.ItemDone(vocab.Message(s.id, text)))
+		m := vocab.Message(s.id, text)
+		if Stopped(finishReason) != nil {
+			m.Status = "incomplete"
+		}
+		out.Push(vocab.ItemDone(m))
 	}
 	s.open = false
 	s.text.Reset()

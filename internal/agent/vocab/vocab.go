@@ -18,6 +18,7 @@ import (
 // The event types that this house makes or looks for.
 const (
 	TypeTextDelta      = "response.output_text.delta"
+	TypeRefusalDelta   = "response.refusal.delta"
 	TypeReasoningDelta = "response.reasoning_summary_text.delta"
 	TypeAnnotation     = "response.output_text.annotation.added"
 	TypeItemDone       = "response.output_item.done"

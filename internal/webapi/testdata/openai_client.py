@@ -54,6 +54,12 @@ asked = sdk.responses.create(model="fast", input=history + [{"role": "user", "co
 answer = {"type": "mcp_approval_response", "approval_request_id": asked.output[-1].id, "approve": True}
 seen["sdk_approved"] = sdk.responses.create(model="fast", previous_response_id=asked.id, input=[answer]).output_text
 
+# An answer that ran into its limit is no error: each API has its own words for it.
+cut = sdk.responses.create(model="fast", input="cut")
+ends = [event.type for event in sdk.responses.create(model="fast", input="cut", stream=True)]
+chosen = sdk.chat.completions.create(model="fast", messages=[{"role": "user", "content": "cut"}]).choices[0]
+seen["sdk_cut"] = [cut.output_text, cut.status, cut.incomplete_details.reason, ends[-1], chosen.message.content, chosen.finish_reason]
+
 
 def failure(call):
     try:

@@ -682,7 +682,11 @@ export interface components {
             role: "user" | "assistant";
             /** @enum {string} */
             status: "complete" | "streaming" | "completed" | "stopped" | "failed";
-            stopped_by?: string;
+            /**
+             * @description Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why.
+             * @enum {string}
+             */
+            stopped_by?: "user" | "disconnect" | "shutdown" | "max_output_tokens" | "content_filter" | "agent";
             /** Format: date-time */
             timestamp: string;
             /** @description The answer's client_request_id. */
@@ -795,6 +799,11 @@ export interface components {
             role: "user" | "assistant";
             /** @enum {string} */
             status: "complete" | "completed" | "stopped" | "failed";
+            /**
+             * @description Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why.
+             * @enum {string}
+             */
+            stopped_by?: "user" | "disconnect" | "shutdown" | "max_output_tokens" | "content_filter" | "agent";
         };
         SharedView: {
             /**

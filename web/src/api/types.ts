@@ -21,6 +21,8 @@ export type Message = Schemas["MessageView"];
 export type Content = Message["content"];
 /** "complete" is a user's message; the others are states of an answer. */
 export type MessageStatus = Message["status"];
+/** Who or what ended a stopped answer; the agent itself may have, by its limit or its filter. */
+export type StoppedBy = Message["stopped_by"];
 export type AnswerError = Schemas["AnswerError"];
 /** What the server says about a finished answer. */
 export type TraceSummary = Schemas["Summary"];

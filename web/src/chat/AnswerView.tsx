@@ -51,7 +51,7 @@ export const AnswerView = memo(function AnswerView({ message, reconnecting, onAp
         {!writing && message.parts.length === 0 && message.status === "completed" && <p className="text-quiet">{t.emptyAnswer}</p>}
       </div>
       {reconnecting && writing && <p className="mt-2 text-sm text-warn">{t.reconnecting}</p>}
-      {message.status === "stopped" && <p className="mt-2 text-sm text-quiet">{t.stopped}</p>}
+      {message.status === "stopped" && <p className="mt-2 text-sm text-quiet">{t.stoppedBy[message.stopped_by ?? "user"]}</p>}
       {message.status === "failed" && <Failure message={message} busy={rest.busy} again={rest.again} onRetry={() => rest.onRegenerate(message.parent_id ?? "")} />}
       {!writing && <Actions message={message} {...rest} />}
     </article>

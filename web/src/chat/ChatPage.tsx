@@ -162,9 +162,10 @@ function useSpokenProgress(chat: Chat) {
       if (was === undefined) notices.say(t.generating);
       return;
     }
-    const status = was === undefined ? undefined : chat.messages.find((message) => message.id === was)?.status;
+    const answer = was === undefined ? undefined : chat.messages.find((message) => message.id === was);
+    const status = answer?.status;
     if (status === "completed") notices.say(t.answerComplete);
-    if (status === "stopped") notices.say(t.answerStopped);
+    if (status === "stopped") notices.say(answer?.stopped_by === "user" ? t.answerStopped : t.stoppedBy[answer?.stopped_by ?? "user"]);
     if (status === "failed") notices.say(t.answerFailed);
   }, [chat, notices, t]);
 }

@@ -228,6 +228,7 @@ export class Session {
       parts: answer.parts,
       content: textOf(answer.parts),
       status: answer.status,
+      stopped_by: answer.stoppedBy,
       error: answer.error,
       traceSummary: answer.summary,
       // The server minted this id for this answer, so a rating has somewhere to land.

@@ -85,7 +85,7 @@ function Said({ message, anchor }: { message: SharedMessage; anchor: string }) {
         <Parts parts={parts} writing={false} anchor={anchor} />
         {text === "" && <p className="text-quiet">{t.emptyAnswer}</p>}
       </div>
-      {message.status === "stopped" && <p className="mt-2 text-sm text-quiet">{t.stopped}</p>}
+      {message.status === "stopped" && <p className="mt-2 text-sm text-quiet">{t.stoppedBy[message.stopped_by ?? "user"]}</p>}
       {message.status === "failed" && <p className="mt-2 text-sm text-danger">{t.answerFailed}</p>}
       {text !== "" && (
         <div className="-ms-2 mt-1">

@@ -37,6 +37,12 @@ describe("addEvent", () => {
     expect(textOf(play(message("All at once")).parts)).toBe("All at once");
   });
 
+  it("says a refusal like any text, in pieces or at once", () => {
+    const refused = { type: "response.output_item.done", item: { type: "message", id: "msg_1", content: [{ type: "refusal", refusal: "I will not." }] } };
+    const piece = (text: string) => ({ type: "response.refusal.delta", item_id: "msg_1", delta: text });
+    for (const answer of [play(refused), play(piece("I will "), piece("not."), refused), play(piece("I will not."))]) expect(textOf(answer.parts)).toBe("I will not.");
+  });
+
   it("does not end at response.completed", () => {
     const answer = play(delta("a"), { type: "response.completed" }, delta("b"));
     expect([textOf(answer.parts), answer.status]).toEqual(["ab", "streaming"]);

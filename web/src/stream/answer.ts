@@ -1,4 +1,4 @@
-import type { AnswerError, MessageStatus, TraceSummary } from "../api/types";
+import type { AnswerError, MessageStatus, StoppedBy, TraceSummary } from "../api/types";
 import type { StreamEvent } from "./reader";
 import type { Annotation, OutputItem } from "./vocabulary";
 
@@ -18,6 +18,8 @@ export interface Answer {
   title?: string;
   parts: Part[];
   status: MessageStatus;
+  /** Who or what ended it, when it is stopped. */
+  stoppedBy?: StoppedBy;
   error?: AnswerError;
   summary?: TraceSummary;
 }
@@ -43,6 +45,7 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
     case "thumbprint.title":
       return { ...answer, title: text(data.title) || undefined };
     case "response.output_text.delta":
+    case "response.refusal.delta":
       return withParts(answer, addText(answer.parts, text(data.item_id), text(data.delta)));
     case "response.output_text.annotation.added":
       return withParts(answer, addCitation(answer.parts, data.annotation as Annotation));
@@ -57,6 +60,7 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
       return {
         ...answer,
         status: (text(data.status) || "completed") as MessageStatus,
+        stoppedBy: (text(data.stopped_by) || undefined) as StoppedBy,
         summary: data.trace_summary as TraceSummary | undefined,
       };
     default:
@@ -130,7 +134,7 @@ function addItem(parts: Part[], item: OutputItem | undefined): Part[] {
  */
 function closeText(parts: Part[], item: OutputItem): Part[] {
   const pieces = item.content ?? [];
-  const whole = pieces.map((piece) => piece.text ?? "").join("");
+  const whole = pieces.map((piece) => piece.text || piece.refusal || "").join("");
   const citations = pieces.flatMap((piece) => piece.annotations ?? []);
   if (whole === "") return parts;
   const at = parts.findLastIndex((part) => part.kind === "text" && !part.closed);

@@ -22,5 +22,5 @@ export interface OutputItem {
   error?: unknown;
   status?: string;
   summary?: { type?: string; text?: string }[];
-  content?: { type?: string; text?: string; annotations?: Annotation[] }[];
+  content?: { type?: string; text?: string; refusal?: string; annotations?: Annotation[] }[];
 }
