@@ -243,7 +243,7 @@ func TestAnAnswerEndsOnce(t *testing.T) {
 		}
 		checkpoint := func(text string) {
 			s.tx(func(ctx context.Context, tx *sqldb.Tx) error {
-				return s.CheckpointTx(ctx, tx, "m", content(text), json.RawMessage(`[0]`))
+				return s.CheckpointTx(ctx, tx, "m", content(text), json.RawMessage(`[0]`), noon)
 			})
 		}
 		is := func(text, items, status string) {
@@ -264,7 +264,7 @@ func TestAnAnswerEndsOnce(t *testing.T) {
 			t.Error("gone, though it was only finished")
 		}
 		s.tx(func(ctx context.Context, tx *sqldb.Tx) error {
-			return s.InterruptTx(ctx, tx, "m", "interrupted", "x", noon)
+			return s.InterruptTx(ctx, tx, "m", "interrupted", "x", json.RawMessage(`{}`), noon)
 		})
 		is("all", `[1]`, chat.Completed)
 		if !finish("nowhere", "x", chat.Completed) {

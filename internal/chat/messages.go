@@ -69,11 +69,11 @@ func (s *Store) insertTx(ctx context.Context, tx *sqldb.Tx, seq int64, msgs []Me
 	return nil
 }
 
-// CheckpointTx keeps what an answer has come to so far, in case we crash. It does
+// CheckpointTx keeps what an answer has come to by then, in case we crash. It does
 // nothing when the message is gone or finished.
-func (s *Store) CheckpointTx(ctx context.Context, tx *sqldb.Tx, id string, content, items json.RawMessage) error {
-	_, err := tx.Exec(ctx, `UPDATE messages SET content = $2, items = $3 WHERE id = $1 AND status = 'streaming'`,
-		id, string(content), string(items))
+func (s *Store) CheckpointTx(ctx context.Context, tx *sqldb.Tx, id string, content, items json.RawMessage, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE messages SET content = $2, items = $3, updated_at = $4 WHERE id = $1 AND status = 'streaming'`,
+		id, string(content), string(items), sqldb.Micros(at))
 	if err != nil {
 		return fmt.Errorf("keep the beginning of message %s: %w", id, err)
 	}
@@ -173,9 +173,9 @@ func (s *Store) Branch(ctx context.Context, actor, conversationID, leafID string
 }
 
 // InterruptTx ends an answer that a crash cut off, keeping what text there is.
-func (s *Store) InterruptTx(ctx context.Context, tx *sqldb.Tx, id, code, message string, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE messages SET status = $2, error_code = $3, error_message = $4, updated_at = $5
-		WHERE id = $1 AND status = 'streaming'`, id, Failed, code, message, sqldb.Micros(at))
+func (s *Store) InterruptTx(ctx context.Context, tx *sqldb.Tx, id, code, message string, summary json.RawMessage, at time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE messages SET status = $2, error_code = $3, error_message = $4, trace_summary = $5, updated_at = $6
+		WHERE id = $1 AND status = 'streaming'`, id, Failed, code, message, string(summary), sqldb.Micros(at))
 	if err != nil {
 		return fmt.Errorf("interrupt message %s: %w", id, err)
 	}

@@ -58,18 +58,17 @@ func cutBy(kind string, response gjson.Result) string {
 
 // answer is what the observer has seen when the stream is over. Text without
 // its message is incomplete, unless the agent came to its proper end and was whole.
-func (o *observer) answer(t *Turn, ended bool) *Answer {
+func (o *observer) answer(clientRequestID string, ended bool, now time.Time) *Answer {
 	status := "incomplete"
 	if ended && o.cut == "" {
 		status = "completed"
 	}
-	o.items = append(o.items, o.speech.flush(status)...)
-	now := time.Now()
+	o.settle(status)
 	if s, ok := o.cited(now); ok {
 		o.steps = append(o.steps, s)
 	}
 	return &Answer{
-		Items: o.items, Text: text(o.items), Summary: o.summary(t, now), ended: now,
+		Items: o.items, Text: text(o.items), Summary: o.summary(clientRequestID, now), ended: now,
 		toldTraceID: o.toldTraceID, steps: o.steps, usage: o.usage, cost: o.cost,
 	}
 }

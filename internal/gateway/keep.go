@@ -151,7 +151,7 @@ func (t *Turn) checkpoint(obs *observer) {
 		}
 		// An error matters only if we crash before the next one.
 		_ = t.svc.db.InTx(t.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-			return t.svc.chats.CheckpointTx(ctx, tx, t.MessageID, content, itemsJSON(items))
+			return t.svc.chats.CheckpointTx(ctx, tx, t.MessageID, content, itemsJSON(items), now)
 		})
 	})
 }

@@ -154,7 +154,8 @@ func TestACrash(t *testing.T) {
 		h.agent.says(delta("m", "kept"), func() { <-hold })
 		for _, agentID := range []string{"ours", "own"} {
 			turn := h.begin(ask("hello", to(agentID)))
-			h.exec(`UPDATE messages SET content = '"kept"', items = '[{"type":"message","content":"kept"}]' WHERE id = '` + turn.MessageID + `'`)
+			items := `[{"type":"function_call","call_id":"c","name":"look","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"seen"},{"type":"message","content":"kept"}]`
+			h.exec(`UPDATE messages SET content = '"kept"', items = '` + items + `', updated_at = created_at + 2000000 WHERE id = '` + turn.MessageID + `'`)
 		}
 		streaming, err := h.links.Unfinished(t.Context())
 		if err != nil || len(streaming) != 2 {
@@ -174,6 +175,11 @@ func TestACrash(t *testing.T) {
 			if m.Status != chat.Failed || m.ErrorCode != gateway.CodeInterrupted || chat.TextOf(m.Content) != "kept" || m.TraceID != l.ClientRequestID {
 				t.Errorf("after the crash: %+v", m)
 			}
+			var s gateway.Summary
+			if err := json.Unmarshal(m.TraceSummary, &s); err != nil || s.DurationMS != 2000 || s.Status != chat.Failed || !slices.Equal(s.ToolsCalled, []string{"look"}) ||
+				s.LLMCalls != 1 || s.SpansCount != 2 || s.FirstTokenMS != 0 || s.ClientRequestID != l.ClientRequestID || s.TraceID != l.TraceID {
+				t.Errorf("its summary after the crash: %s, %v", m.TraceSummary, err)
+			}
 			if got := h.link(l.ClientRequestID); got.Status != chat.Failed || got.EndedAt.IsZero() {
 				t.Errorf("after the crash: %+v", got)
 			}
@@ -181,6 +187,9 @@ func TestACrash(t *testing.T) {
 			if tr.State != "ERROR" || tr.RequestPreview != "hello" || tr.ResponsePreview != "kept" || tr.User != "ann" || tr.Session != l.ConversationID ||
 				tr.Tags[gateway.TagError] != gateway.CodeInterrupted || l.TraceID != "" && tr.ID != l.TraceID {
 				t.Errorf("the trace after the crash: %+v", tr)
+			}
+			if root := tr.Spans[0]; root.End.Sub(root.Start) != 2*time.Second || len(tr.Spans) != 2 || tr.Spans[1].Name != "look" || tr.Spans[1].Outputs == nil {
+				t.Errorf("the trace after the crash lasts %v and has the spans %+v", root.End.Sub(root.Start), tr.Spans)
 			}
 			asked, err := json.Marshal(tr.Spans[0].Inputs)
 			if want := `{"messages":[{"content":"hello","role":"user"}]}`; err != nil || string(asked) != want {
@@ -218,8 +227,11 @@ func TestTheAnswerSoFarIsKept(t *testing.T) {
 				}
 			},
 			second, itemDone(`{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}`), func() {
-				m := h.message(turn.MessageID)
-				if got := stored(); got != "one two three " || gjson.GetBytes(h.message(turn.MessageID).Items, "0.type").Str != "function_call" || m.Status != chat.Streaming {
+				got, m := stored(), h.message(turn.MessageID)
+				if seen := m.UpdatedAt.Sub(m.CreatedAt); seen != 2200*time.Millisecond {
+					t.Errorf("last seen after %v", seen)
+				}
+				if got != "one two three " || gjson.GetBytes(h.message(turn.MessageID).Items, "0.type").Str != "function_call" || m.Status != chat.Streaming {
 					t.Errorf("after two %+v is stored", m)
 				}
 			},

@@ -20,6 +20,7 @@ type observer struct {
 	started, first time.Time // first is when the first text arrived
 	items          []json.RawMessage
 	speech         speech
+	late           lateNotes
 	steps          []step
 	begun          map[string]time.Time // when an item that takes its time began, by item id
 	responses      int                  // closed responses: one a model call, where the agent says so
@@ -45,16 +46,16 @@ func (o *observer) see(ev agent.Event) error {
 	case "response.output_text.annotation.added":
 		f := gjson.GetManyBytes(ev.Data, "item_id", "annotation")
 		if f[1].IsObject() {
-			o.speech.note(f[0].Str, json.RawMessage(strings.Clone(f[1].Raw)))
+			o.note(f[0].Str, json.RawMessage(strings.Clone(f[1].Raw)))
 		}
 	case "response.output_item.added":
 		o.begin(gjson.GetBytes(ev.Data, "item.id").Str)
 	case "response.reasoning_summary_text.delta", "response.reasoning_text.delta":
 		o.begin(gjson.GetBytes(ev.Data, "item_id").Str)
 	case "response.output_item.done":
-		o.item(gjson.GetBytes(ev.Data, "item"))
+		o.item(gjson.GetBytes(ev.Data, "item"), time.Now())
 	case "function_call_output": // some agents send the bare item as an event
-		o.item(gjson.ParseBytes(ev.Data))
+		o.item(gjson.ParseBytes(ev.Data), time.Now())
 	case "response.completed", "response.incomplete", "response.cancelled":
 		o.close(ev.Type, gjson.GetBytes(ev.Data, "response"))
 	}
@@ -100,8 +101,8 @@ func (o *observer) begin(id string) {
 	}
 }
 
-// item takes a finished item.
-func (o *observer) item(item gjson.Result) {
+// item takes an item that is finished by now.
+func (o *observer) item(item gjson.Result, now time.Time) {
 	if !item.IsObject() {
 		return
 	}
@@ -113,7 +114,7 @@ func (o *observer) item(item gjson.Result) {
 		return
 	}
 	o.items = append(o.items, raw)
-	o.step(item, time.Now())
+	o.step(item, now)
 }
 
 // soFar is what has been said and done, and does not change any more.

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb"
-	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
@@ -37,14 +38,28 @@ func (s *Service) Recover(ctx context.Context) (int, error) {
 }
 
 func (s *Service) interrupt(ctx context.Context, l link.Link) error {
-	now := time.Now()
-	record, err := s.interruptedTrace(ctx, l, now)
+	branch, err := s.interruptedBranch(ctx, l)
 	if err != nil {
 		return err
 	}
+	a := interruptedAnswer(l, branch)
+	tr, err := s.begunTrace(ctx, l, branch)
+	if err != nil {
+		return err
+	}
+	a.fill(tr, len(branch) > 0)
+	record, err := encodeTrace(tr)
+	if err != nil {
+		return err
+	}
+	summary, err := json.Marshal(a.Summary)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		if l.MessageID != "" {
-			if err := s.chats.InterruptTx(ctx, tx, l.MessageID, CodeInterrupted, interrupted, now); err != nil {
+			if err := s.chats.InterruptTx(ctx, tx, l.MessageID, a.ErrorCode, a.ErrorMessage, summary, now); err != nil {
 				return err
 			}
 		}
@@ -61,25 +76,21 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 	})
 }
 
-// interruptedTrace is the trace of the turn as far as it came.
-func (s *Service) interruptedTrace(ctx context.Context, l link.Link, now time.Time) (json.RawMessage, error) {
-	branch, err := s.interruptedBranch(ctx, l)
-	if err != nil {
-		return nil, err
-	}
-	tr, err := s.begunTrace(ctx, l, branch)
-	if err != nil {
-		return nil, err
-	}
-	tr.State = mlflow.StateError
-	tr.Tags[TagStatus], tr.Tags[TagError] = chat.Failed, CodeInterrupted
-	tr.Spans[0].End = now
+// interruptedAnswer is the answer as it was last kept, about a second before the crash
+// or when it was begun. When its first word came and what it cost are not kept.
+func interruptedAnswer(l link.Link, branch []chat.Message) *Answer {
+	obs, seen := newObserver(l.StartedAt), l.StartedAt
 	if n := len(branch); n > 0 {
-		tr.ResponsePreview = chat.TextOf(branch[n-1].Content)
-		tr.Spans[0].Outputs = completion(tr.ResponsePreview, chat.Failed)
+		seen = branch[n-1].UpdatedAt
+		for _, item := range gjson.ParseBytes(branch[n-1].Items).Array() {
+			obs.item(item, seen)
+		}
+		obs.first = time.Time{}
 	}
-	tr.Spans[0].Status = mlflowtrace.Status{Code: mlflow.StatusError, Message: CodeInterrupted + ": " + interrupted}
-	return encodeTrace(tr)
+	a := obs.answer(l.ClientRequestID, false, seen)
+	a.Summary.TraceID = l.TraceID
+	a.fail(CodeInterrupted, interrupted)
+	return a
 }
 
 // interruptedBranch is what was said down to the answer; empty when that is not

@@ -44,6 +44,7 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 		t.send(sink, messageEvent{"thumbprint.message", t.ConversationID, t.MessageID, t.ParentID})
 	}
 	obs := newObserver(t.started)
+	obs.steps = decided(t.req.Approvals, t.started)
 	err := t.relay(sink, obs)
 	t.flush(sink) // the answer does not wait until it is stored
 	a := t.finish(obs, err)
@@ -169,7 +170,7 @@ func (t *Turn) relayAll(sink Sink, obs *observer) error {
 // finish names the turn's end. Only the bare io.EOF is a proper one: the error of
 // a stream that was cut may wrap it.
 func (t *Turn) finish(obs *observer, err error) *Answer {
-	a := obs.answer(t, err == io.EOF)
+	a := obs.answer(t.ClientRequestID, err == io.EOF, time.Now())
 	var ae *agent.Error
 	switch cause := context.Cause(t.ctx); {
 	case err == io.EOF && obs.cut != "":

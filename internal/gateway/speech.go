@@ -46,6 +46,9 @@ func (ps Pieces) index(item string) int {
 	return slices.IndexFunc(ps, func(p Piece) bool { return p.Item == item })
 }
 
+// Has reports whether something was said, or cited, of the item.
+func (ps Pieces) Has(item string) bool { return ps.index(item) >= 0 }
+
 // Own says in which pieces a finished message was said: ps[from:to], none when
 // they are equal.
 //
@@ -78,7 +81,10 @@ func (ps Pieces) Joined() (text string, notes []json.RawMessage) {
 }
 
 // speech keeps what an answer says.
-type speech struct{ pieces Pieces }
+type speech struct {
+	pieces Pieces
+	lost   []json.RawMessage // citations of messages that never came
+}
 
 func (s *speech) add(item, delta string) {
 	if delta != "" {
@@ -111,7 +117,7 @@ func (s *speech) message(item gjson.Result, raw json.RawMessage) []json.RawMessa
 	case text == "" && said != "": // an agent that closes its message empty
 		raw = textItem(said, status, notes)
 	case len(notes) > 0 && len(item.Get("content.#.annotations|@flatten").Array()) == 0:
-		raw = textItem(text, status, notes)
+		raw, _ = WithNotes(raw, notes)
 	}
 	return append(before, raw)
 }
@@ -119,6 +125,11 @@ func (s *speech) message(item gjson.Result, raw json.RawMessage) []json.RawMessa
 // flush returns what was said as messages of its own, and forgets it.
 func (s *speech) flush(status string) []json.RawMessage {
 	items := s.items(status)
+	for _, p := range s.pieces {
+		if len(p.Text) == 0 {
+			s.lost = append(s.lost, p.Notes...)
+		}
+	}
 	s.pieces = nil
 	return items
 }

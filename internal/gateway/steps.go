@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -14,9 +17,9 @@ import (
 
 // step is one thing an agent did that its stream shows: it becomes a span.
 type step struct {
-	kind       string // mlflowtrace.TypeTool, TypeRetriever or TypeChain (for reasoning)
+	kind       string // mlflowtrace.TypeTool, TypeRetriever or TypeChain (for reasoning and approvals)
 	name       string
-	callID     string // of a function call whose output is still to come
+	callID     string // of a call whose output, or an approval whose decision, may still come
 	start, end time.Time
 	in, out    json.RawMessage // nil when unknown
 	failed     bool
@@ -29,36 +32,88 @@ func (o *observer) step(item gjson.Result, now time.Time) {
 		start = now
 	}
 	s := step{start: start, end: now}
-	switch item.Get("type").Str {
-	case "function_call":
-		// Its item says that the model has finished asking; the tool starts now.
-		s.kind, s.name, s.callID, s.start = mlflowtrace.TypeTool, item.Get("name").Str, item.Get("call_id").Str, now
-		s.in = value(item.Get("arguments"))
-	case "function_call_output":
+	kind := item.Get("type").Str
+	switch {
+	case strings.HasSuffix(kind, "_call_output"):
 		o.returned(item.Get("call_id").Str, value(item.Get("output")), now)
 		return
-	case "mcp_call":
-		s.kind, s.name = mlflowtrace.TypeTool, item.Get("name").Str
-		s.in, s.out, s.failed = value(item.Get("arguments")), value(item.Get("output")), item.Get("error").Type != gjson.Null
-	case "file_search_call":
+	case kind == "mcp_approval_response":
+		o.returned(item.Get("approval_request_id").Str, decision(item.Get("approve").Bool()), now)
+		return
+	case kind == "mcp_approval_request":
+		s = asked(item.Get("id").Str, item, now)
+	case kind == "file_search_call":
 		s.kind, s.name = mlflowtrace.TypeRetriever, "file_search"
 		s.in, s.out = value(item.Get("queries")), documents(item.Get("results").Array())
-	case "web_search_call":
+	case kind == "web_search_call":
 		s.kind, s.name, s.in = mlflowtrace.TypeRetriever, "web_search", value(item.Get("action"))
-	case "reasoning":
+	case kind == "reasoning":
 		s.kind, s.name, s.out = mlflowtrace.TypeChain, "reasoning", value(item.Get("summary"))
+	case strings.HasSuffix(kind, "_call"):
+		s = called(item, start, now)
 	default:
 		return
-	}
-	if s.name == "" {
-		s.name = "tool"
 	}
 	o.steps = append(o.steps, s)
 }
 
-// returned notes what a tool answered to the first open call of that id.
+// called is the call of a tool, the agent's own or one of the model's maker (mcp_call,
+// code_interpreter_call, …), each of which has members of its own.
+func called(item gjson.Result, start, now time.Time) step {
+	s := step{kind: mlflowtrace.TypeTool, name: item.Get("name").Str, callID: item.Get("call_id").Str, start: start, end: now}
+	if s.callID != "" {
+		s.start = now // the item says that the model has finished asking; the tool starts now
+	}
+	if s.name == "" {
+		s.name = strings.TrimSuffix(item.Get("type").Str, "_call")
+	}
+	s.in = member(item, "arguments", "input", "action", "code")
+	s.out = member(item, "output", "outputs")
+	s.failed = item.Get("error").Type != gjson.Null || item.Get("status").Str == "failed"
+	return s
+}
+
+// member is the value of the first of the members that is there.
+func member(item gjson.Result, names ...string) json.RawMessage {
+	for _, name := range names {
+		if v := value(item.Get(name)); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// asked is an agent's question whether it may call a tool. The tool was not called yet,
+// and may never be.
+func asked(id string, request gjson.Result, now time.Time) step {
+	s := step{kind: mlflowtrace.TypeChain, name: "approval: " + cmp.Or(request.Get("name").Str, id), callID: id, start: now, end: now}
+	if request.IsObject() {
+		// Cannot fail: what value returns is JSON.
+		s.in, _ = json.Marshal(map[string]any{"name": request.Get("name").Str, "server_label": request.Get("server_label").Str, "arguments": value(request.Get("arguments"))})
+	}
+	return s
+}
+
+// decision is what a person answered to it.
+func decision(approve bool) json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"approve":%t}`, approve))
+}
+
+// decided are the questions of the answer before that this one was begun with.
+func decided(approvals []agent.Approval, now time.Time) (steps []step) {
+	for _, a := range approvals {
+		s := asked(a.ID, gjson.ParseBytes(a.Request), now)
+		s.callID, s.out = "", decision(a.Approve)
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// returned notes what was answered to the first open call, or question, of that id.
 func (o *observer) returned(callID string, output json.RawMessage, now time.Time) {
-	i := slices.IndexFunc(o.steps, func(s step) bool { return s.callID == callID && s.kind == mlflowtrace.TypeTool && s.out == nil })
+	i := slices.IndexFunc(o.steps, func(s step) bool {
+		return s.callID == callID && s.out == nil && (callID != "" || s.kind == mlflowtrace.TypeTool) // some agents give no ids
+	})
 	if i >= 0 {
 		o.steps[i].out, o.steps[i].end = output, now
 	}

@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,11 +174,20 @@ func manyDeltas(n int, text string) (out []any) {
 func TestCitationsStayWithTheirText(t *testing.T) {
 	h := onSQLite(t)
 	added := `{"type":"response.output_text.annotation.added","item_id":"a","annotation_index":0,"annotation":` + cite + `}`
+	cited := itemDone(`{"type":"message","id":"a","content":[{"type":"output_text","text":"See.","annotations":[` + cite + `]}]}`)
 	for name, events := range map[string][]any{
-		"as events only":             {delta("a", "See."), added, done("a", "See.")},
-		"as events of a cut message": {delta("a", "See."), added},
-		"in the message too": {delta("a", "See."), added,
-			itemDone(`{"type":"message","id":"a","content":[{"type":"output_text","text":"See.","annotations":[` + cite + `]}]}`)},
+		"as events only":               {delta("a", "See."), added, done("a", "See.")},
+		"as events of a cut message":   {delta("a", "See."), added},
+		"in the message too":           {delta("a", "See."), added, cited},
+		"before the text":              {added, delta("a", "See."), done("a", "See.")},
+		"before a message at once":     {added, done("a", "See.")},
+		"after the message":            {delta("a", "See."), done("a", "See."), added},
+		"after it, with others since":  {done("a", "See."), added, done("b", "Then."), delta("c", "Last.")},
+		"after it, told before":        {cited, added},
+		"after plain content":          {itemDone(`{"type":"message","id":"a","content":"See."}`), added},
+		"after it, of another id":      {done("x", "See."), added},
+		"of a message that never came": {added, delta("b", "See.")},
+		"without a word":               {added},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.agent.says(events...)
@@ -191,59 +199,11 @@ func TestCitationsStayWithTheirText(t *testing.T) {
 			if a.Summary.RetrievalCalls != 1 {
 				t.Errorf("summary %+v", a.Summary)
 			}
+			if id := gjson.GetBytes(h.message(turn.MessageID).Items, "0.id").Str; strings.Contains(name, "after") && id == "" {
+				t.Errorf("the message lost its id: %s", h.message(turn.MessageID).Items)
+			}
 		})
 	}
-}
-
-func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		h.agent.says(
-			itemDone(`{"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"think"}]}`),
-			itemDone(`{"type":"function_call","id":"f","call_id":"c1","name":"get_weather","arguments":"{\"city\":\"Paris\"}"}`),
-			`{"type":"function_call_output","call_id":"c1","output":"{\"temp\":18}"}`,
-			itemDone(`{"type":"mcp_call","id":"k","name":"lookup","arguments":"{}","error":"no such row"}`),
-			itemDone(`{"type":"file_search_call","id":"s","queries":["rain"],"results":[{"file_id":"f1","filename":"a.md","text":"wet"}]}`),
-			delta("m", "Rain."), done("m", "Rain."),
-			`{"type":"response.completed","response":{"usage":{"input_tokens":10,"output_tokens":4,"input_tokens_details":{"cached_tokens":8},"cost":0.0125}}}`,
-		)
-		turn, a := h.run(ask("weather?"))
-		tr := h.record(turn.ClientRequestID)
-		var spans []string
-		for _, s := range tr.Spans {
-			b, _ := json.Marshal([]any{s.Type, s.Name, s.Inputs, s.Outputs, s.Status.Code, s.ParentID == tr.Spans[0].ID})
-			spans = append(spans, string(b))
-		}
-		want := []string{
-			`["AGENT","ours",{"messages":[{"content":"weather?","role":"user"}]},` +
-				`{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Rain.","role":"assistant"}}]},"",false]`,
-			`["CHAIN","reasoning",null,[{"text":"think","type":"summary_text"}],"",true]`,
-			`["TOOL","get_weather",{"city":"Paris"},{"temp":18},"",true]`,
-			`["TOOL","lookup",{},null,"ERROR",true]`,
-			`["RETRIEVER","file_search",["rain"],[{"metadata":{"doc_uri":"f1","title":"a.md"},"page_content":"wet"}],"",true]`,
-		}
-		if d := cmp.Diff(want, spans); d != "" {
-			t.Errorf("spans (-want +got):\n%s", d)
-		}
-		if tr.ClientRequestID != turn.ClientRequestID || tr.Session != turn.ConversationID || tr.User != "ann" ||
-			tr.RequestPreview != "weather?" || tr.ResponsePreview != "Rain." || tr.Metadata["mlflow.trace.cost"] != `{"total_cost": 0.0125}` {
-			t.Errorf("trace %+v", tr)
-		}
-		if u := tr.TokenUsage; u == nil || u.InputTokens != 10 || u.OutputTokens != 4 || u.TotalTokens != 14 || u.CacheRead != 8 {
-			t.Errorf("usage %+v", u)
-		}
-		s := a.Summary
-		if !slices.Equal(s.ToolsCalled, []string{"get_weather", "lookup"}) || s.RetrievalCalls != 1 || s.LLMCalls != 1 || s.SpansCount != 5 ||
-			s.TotalTokens != 14 || s.TraceID != tr.ID || s.Status != "completed" || s.ClientRequestID != turn.ClientRequestID {
-			t.Errorf("summary %+v", s)
-		}
-		var stored map[string]any
-		if err := json.Unmarshal(h.message(turn.MessageID).TraceSummary, &stored); err != nil || stored["spans_count"] != 5.0 {
-			t.Errorf("stored summary %v, %v", stored, err)
-		}
-		if h.pending() != 1 {
-			t.Errorf("%d jobs, want the one that records the trace", h.pending())
-		}
-	})
 }
 
 func TestAnAnswerIsBounded(t *testing.T) {

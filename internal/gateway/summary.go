@@ -25,10 +25,10 @@ type Summary struct {
 	ClientRequestID string   `json:"client_request_id"`
 }
 
-// summary is what the stream showed by now.
-func (o *observer) summary(t *Turn, now time.Time) *Summary {
+// summary is what the stream of the answer of that name showed by now.
+func (o *observer) summary(clientRequestID string, now time.Time) *Summary {
 	s := &Summary{
-		ClientRequestID: t.ClientRequestID, DurationMS: now.Sub(o.started).Milliseconds(), TraceID: o.toldTraceID,
+		ClientRequestID: clientRequestID, DurationMS: now.Sub(o.started).Milliseconds(), TraceID: o.toldTraceID,
 		ToolsCalled: []string{}, SpansCount: 1 + len(o.steps), LLMCalls: o.responses,
 	}
 	if s.LLMCalls == 0 {

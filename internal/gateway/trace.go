@@ -77,11 +77,20 @@ func decisions(approvals []agent.Approval) (out []map[string]any) {
 	return out
 }
 
-// complete makes the turn's trace, with what came of it: the root's end, the
-// tools' spans and the answer in the shape of a chat completion, which MLflow's
-// UI shows as a chat.
+// complete makes the turn's trace, with what came of it.
 func (t *Turn) complete(a *Answer) *mlflowtrace.Trace {
 	tr := t.newTrace()
+	a.fill(tr, t.content())
+	if t.agent.TraceBy == link.ByGateway || a.neverCalled {
+		a.Summary.TraceID = tr.ID
+	}
+	return tr
+}
+
+// fill completes a trace that has begun: the root's end, the tools' spans and, where
+// it may hold what was said, the answer in the shape of a chat completion, which
+// MLflow's UI shows as a chat.
+func (a *Answer) fill(tr *mlflowtrace.Trace, content bool) {
 	root := &tr.Spans[0]
 	root.End = a.ended
 	tr.State = mlflow.StateOK
@@ -95,25 +104,21 @@ func (t *Turn) complete(a *Answer) *mlflowtrace.Trace {
 		root.Status = mlflowtrace.Status{Code: mlflow.StatusError, Message: a.ErrorCode + ": " + a.ErrorMessage}
 	}
 	if a.Summary.FirstTokenMS > 0 {
-		first := t.started.Add(time.Duration(a.Summary.FirstTokenMS) * time.Millisecond)
+		first := root.Start.Add(time.Duration(a.Summary.FirstTokenMS) * time.Millisecond)
 		root.Events = append(root.Events, mlflowtrace.Event{Name: "first_token", Time: first})
 		root.Attributes = map[string]any{"time_to_first_token_ms": a.Summary.FirstTokenMS}
 	}
+	if content {
+		tr.ResponsePreview = a.Text
+		root.Outputs = completion(a.Text, a.finishReason())
+	}
 	for _, s := range a.steps {
-		tr.Spans = append(tr.Spans, s.span(tr.Spans[0].ID, t.content()))
+		tr.Spans = append(tr.Spans, s.span(tr.Spans[0].ID, content))
 	}
 	tr.TokenUsage = a.usage
 	if a.cost > 0 {
 		tr.Metadata = map[string]string{metadataCost: fmt.Sprintf(`{"total_cost": %g}`, a.cost)}
 	}
-	if t.content() {
-		tr.ResponsePreview = a.Text
-		tr.Spans[0].Outputs = completion(a.Text, a.finishReason())
-	}
-	if t.agent.TraceBy == link.ByGateway || a.neverCalled {
-		a.Summary.TraceID = tr.ID
-	}
-	return tr
 }
 
 // finishReason says in the trace how an answer ended: in the words of Chat Completions

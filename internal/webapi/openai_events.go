@@ -25,6 +25,10 @@ type responsesSink struct {
 	items []json.RawMessage // by output_index; nil while one is being said
 	said  gateway.Pieces    // of messages that have not ended, oldest first
 	open  []openItem        // the items of said, by the same index
+
+	closed map[string]int            // messages that have ended, by the agent's id
+	late   map[int][]json.RawMessage // citations told after their message, by its output_index
+	lost   []json.RawMessage         // citations of messages that never came
 }
 
 // openItem is a message that is being said. One of which only annotations have
@@ -56,8 +60,7 @@ func (s *responsesSink) Send(data []byte) error {
 		}
 		return s.say(s.at(ev.ItemID), ev.Delta)
 	case ev.Type == "response.output_text.annotation.added" && bytes.HasPrefix(ev.Annotation, []byte("{")):
-		at := s.at(ev.ItemID)
-		s.said[at].Notes = append(s.said[at].Notes, ev.Annotation)
+		s.note(ev.ItemID, ev.Annotation)
 		return nil
 	case ev.Type == "response.output_item.done" && item.Type != "":
 		if err := s.begin(); err != nil {
@@ -96,19 +99,26 @@ func (s *responsesSink) at(itemID string) int {
 	return at
 }
 
+// announce begins the message, if it has not begun.
+func (s *responsesSink) announce(at int) error {
+	it := &s.open[at]
+	if it.ID != "" {
+		return nil
+	}
+	it.ID, it.index = s.ids.claim(s.said[at].Item, len(s.items)), len(s.items)
+	s.items = append(s.items, nil)
+	if err := s.emit("response.output_item.added", fields{"output_index": it.index, "item": messageItem(it.ID, "in_progress", nil)}); err != nil {
+		return err
+	}
+	return s.emit("response.content_part.added", it.part(fields{"part": textPart("", nil)}))
+}
+
 // say announces the message if need be, and sends a piece of its text.
 func (s *responsesSink) say(at int, text string) error {
-	it, p := &s.open[at], &s.said[at]
-	if it.ID == "" {
-		it.ID, it.index = s.ids.claim(p.Item, len(s.items)), len(s.items)
-		s.items = append(s.items, nil)
-		if err := s.emit("response.output_item.added", fields{"output_index": it.index, "item": messageItem(it.ID, "in_progress", nil)}); err != nil {
-			return err
-		}
-		if err := s.emit("response.content_part.added", it.part(fields{"part": textPart("", nil)})); err != nil {
-			return err
-		}
+	if err := s.announce(at); err != nil {
+		return err
 	}
+	it, p := s.open[at], &s.said[at]
 	p.Text = append(p.Text, text...)
 	return s.emit("response.output_text.delta", it.part(fields{"delta": text, "logprobs": []any{}}))
 }
@@ -153,6 +163,7 @@ func (s *responsesSink) message(item outputItem, raw json.RawMessage) error {
 	if item.Status == "incomplete" {
 		status = item.Status
 	}
+	s.ended(item.ID, s.open[to-1].index)
 	if to-from == 1 {
 		return s.closeItem(from, status, text, notes)
 	}
@@ -203,11 +214,13 @@ func (s *responsesSink) spoken(from, to int) int {
 }
 
 func (s *responsesSink) closeItem(at int, status, text string, notes []json.RawMessage) error {
-	it := s.open[at]
+	it, id := s.open[at], s.said[at].Item
 	s.forget(at)
 	if it.ID == "" { // nothing was said
+		s.lost = append(s.lost, notes...)
 		return nil
 	}
+	s.ended(id, it.index)
 	part := textPart(text, notes)
 	done, err := json.Marshal(messageItem(it.ID, status, []any{part}))
 	if err != nil {
@@ -248,6 +261,7 @@ func (s *responsesSink) finish(a *gateway.Answer) {
 		status = "incomplete"
 	}
 	_ = s.closeAll(status)
+	_ = s.tellLate()
 	s.resp.Output = append(s.resp.Output, s.items...)
 	_ = s.emit("response."+s.resp.Status, fields{"response": s.resp})
 }

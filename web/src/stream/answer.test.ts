@@ -74,6 +74,34 @@ describe("addEvent", () => {
     for (const answer of [announced, finished]) expect(answer.parts[0]).toMatchObject({ citations: [cite] });
   });
 
+  it("keeps a citation that comes before its text, after its message, or without a word", () => {
+    const cite = { type: "url_citation", url: "https://example.com", end_index: 1 };
+    const announced = { type: "response.output_text.annotation.added", item_id: "msg_1", annotation: cite };
+    for (const answer of [play(announced, delta("a"), message("a")), play(announced, message("a")), play(message("a"), announced), play(message("a"), message("b", "msg_2"), announced)]) {
+      expect(answer.parts[0]).toMatchObject({ text: "a", citations: [cite] });
+    }
+    for (const answer of [play(announced), play(message("", "msg_1", [cite]))]) {
+      expect(answer.parts).toMatchObject([{ text: "", citations: [cite] }]);
+      expect(textOf(answer.parts)).toBe("");
+    }
+    expect(textOf(play(message("a"), { ...announced, item_id: "msg_2" }).parts)).toBe("a");
+  });
+
+  it("shows the tools of a model's maker", () => {
+    const item = (type: string, more: object) => ({ type: "response.output_item.done", item: { type, id: "x", ...more } });
+    const answer = play(
+      item("code_interpreter_call", { code: "1+1", outputs: [{ type: "logs", logs: "2" }] }),
+      item("web_search_call", { action: { type: "search", query: "rain" } }),
+      item("local_shell_call", { call_id: "c", action: { command: ["ls"] } }),
+      item("local_shell_call_output", { call_id: "c", output: "a.txt" }),
+    );
+    expect(answer.parts).toMatchObject([
+      { name: "code_interpreter", input: "1+1", output: [{ logs: "2" }] },
+      { name: "web_search", input: '{"type":"search","query":"rain"}', output: undefined },
+      { name: "local_shell", output: "a.txt" },
+    ]);
+  });
+
   it("keeps what was said before a failure", () => {
     const answer = play(delta("Well, "), { type: "error", code: "upstream_truncated", message: "Cut." }, { type: "thumbprint.done", status: "failed" });
     expect(answer).toMatchObject({ status: "failed", error: { code: "upstream_truncated", message: "Cut." } });

@@ -48,7 +48,7 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
     case "response.refusal.delta":
       return withParts(answer, addText(answer.parts, text(data.item_id), text(data.delta)));
     case "response.output_text.annotation.added":
-      return withParts(answer, addCitation(answer.parts, data.annotation as Annotation));
+      return withParts(answer, addCitation(answer.parts, text(data.item_id), data.annotation as Annotation));
     case "response.reasoning_summary_text.delta":
     case "response.reasoning_text.delta":
       return withParts(answer, addReasoning(answer.parts, text(data.item_id), text(data.delta)));
@@ -78,7 +78,7 @@ export function partsOfItems(items: OutputItem[], content: string): Part[] {
 
 /** The answer's plain text, as Copy gives it. */
 export function textOf(parts: Part[]): string {
-  return parts.filter((part) => part.kind === "text").map((part) => part.text).join("\n\n");
+  return parts.flatMap((part) => (part.kind === "text" && part.text !== "" ? [part.text] : [])).join("\n\n");
 }
 
 function withParts(answer: Answer, parts: Part[]): Answer {
@@ -102,10 +102,13 @@ function addReasoning(parts: Part[], itemId: string, delta: string): Part[] {
   return [...parts, { kind: "reasoning", key: key(parts, itemId), text: delta }];
 }
 
-function addCitation(parts: Part[], annotation: Annotation | undefined): Part[] {
-  const at = parts.findLastIndex((part) => part.kind === "text");
+/** A citation may come before its text, while it is said, after it, or without any. */
+function addCitation(parts: Part[], itemId: string, annotation: Annotation | undefined): Part[] {
+  if (!annotation) return parts;
+  const named = parts.findLastIndex((part) => part.kind === "text" && part.key.endsWith(`:${itemId}`));
+  const at = named >= 0 ? named : parts.findLastIndex((part) => part.kind === "text" && !part.closed);
   const part = parts[at];
-  if (!annotation || part?.kind !== "text") return parts;
+  if (part?.kind !== "text") return [...parts, { kind: "text", key: key(parts, itemId), text: "", citations: [annotation], closed: false }];
   return parts.with(at, { ...part, citations: [...part.citations, annotation] });
 }
 
@@ -115,14 +118,12 @@ function addItem(parts: Part[], item: OutputItem | undefined): Part[] {
       return closeText(parts, item);
     case "reasoning":
       return closeReasoning(parts, item);
-    case "function_call":
-    case "mcp_call":
-      return addCall(parts, item);
-    case "function_call_output":
-      return addOutput(parts, item);
     case "mcp_approval_request":
       return [...parts, { kind: "approval", key: key(parts, item.id), id: item.id ?? "", name: item.name ?? "", server: item.server_label ?? "", input: item.arguments ?? "" }];
     default:
+      // function_call, mcp_call, and those of the model's maker: code_interpreter_call, web_search_call, …
+      if (item?.type?.endsWith("_call")) return addCall(parts, item);
+      if (item?.type?.endsWith("_call_output")) return addOutput(parts, item);
       return parts;
   }
 }
@@ -136,11 +137,11 @@ function closeText(parts: Part[], item: OutputItem): Part[] {
   const pieces = item.content ?? [];
   const whole = pieces.map((piece) => piece.text || piece.refusal || "").join("");
   const citations = pieces.flatMap((piece) => piece.annotations ?? []);
-  if (whole === "") return parts;
+  if (whole === "" && citations.length === 0) return parts;
   const at = parts.findLastIndex((part) => part.kind === "text" && !part.closed);
   const open = parts[at];
-  if (open?.kind === "text" && sameText(open.text, whole)) {
-    return parts.with(at, { ...open, text: whole, citations: citations.length ? citations : open.citations, closed: true });
+  if (open?.kind === "text" && (whole === "" || sameText(open.text, whole))) {
+    return parts.with(at, { ...open, text: whole || open.text, citations: citations.length ? citations : open.citations, closed: true });
   }
   const closed = open?.kind === "text" ? parts.with(at, { ...open, closed: true }) : parts;
   return [...closed, { kind: "text", key: key(parts, item.id), text: whole, citations, closed: true }];
@@ -160,10 +161,10 @@ function closeReasoning(parts: Part[], item: OutputItem): Part[] {
 
 function addCall(parts: Part[], item: OutputItem): Part[] {
   const callId = item.call_id ?? item.id ?? "";
-  return [
-    ...parts,
-    { kind: "tool", key: key(parts, callId), callId, name: item.name ?? "", input: item.arguments ?? "", output: item.output, error: errorOf(item) },
-  ];
+  const name = item.name ?? (item.type === "function_call" ? "" : item.type.replace(/_call$/, ""));
+  const input = item.arguments ?? item.input ?? item.code ?? item.action ?? item.queries ?? "";
+  const output = item.output ?? item.outputs ?? item.results ?? undefined;
+  return [...parts, { kind: "tool", key: key(parts, callId), callId, name, input: typeof input === "string" ? input : JSON.stringify(input), output, error: errorOf(item) }];
 }
 
 function addOutput(parts: Part[], item: OutputItem): Part[] {

@@ -19,6 +19,13 @@ export interface OutputItem {
   server_label?: string;
   arguments?: string;
   output?: unknown;
+  /** Under which names the tools of a model's maker say what went in and out. */
+  input?: unknown;
+  code?: unknown;
+  action?: unknown;
+  queries?: unknown;
+  outputs?: unknown;
+  results?: unknown;
   error?: unknown;
   status?: string;
   summary?: { type?: string; text?: string }[];
