@@ -151,13 +151,16 @@ export class Thumbprint {
 const unsent = "thumbprint.client.unsent.";
 const nothing = Object.freeze({ value: undefined, reasons: [], comment: "" });
 const longestPause = 30_000;
+/** Of one try: all tabs wait for it. */
+const longestTry = 30_000;
 const looks = [1000, 2000, 4000, 8000, 15_000, 30_000, 60_000, 120_000];
 
 /**
  * One person's rating of one answer. What is shown is what the person did last;
  * it goes back only when the server refused exactly that and nothing newer
- * happened. One request at a time, the same act under the same key, again until
- * it is kept. Fires "change".
+ * happened. One request at a time, of all tabs where the browser has locks, the
+ * newest act of all tabs, the same act under the same key, again until it is kept.
+ * Fires "change".
  */
 export class Ballot extends EventTarget {
   #client;
@@ -167,18 +170,17 @@ export class Ballot extends EventTarget {
   #busy = false;
   #confirmed = nothing;
   #looking = false;
+  /** The browser keeps the act; so where none is kept, another tab was done with a newer one. */
   #remembered = false;
+  #wake = () => {};
 
   constructor(client, target) {
     super();
     this.#client = client;
     this.target = target;
     this.state = { ...nothing, sync: "idle", delivery: undefined, deliveryReason: undefined, feedbackId: undefined, error: undefined };
-    const kept = client.kept(target);
-    if (kept) {
-      this.#sent = kept.sent;
-      this.#begin(kept.vote, kept.key, kept.feedbackId);
-    }
+    this.#adopt();
+    globalThis.addEventListener?.("storage", ({ key }) => (key === null || key === unsent + nameOf(target)) && this.#heard());
   }
 
   /** Shows a value at once and sends it in the background. */
@@ -194,14 +196,18 @@ export class Ballot extends EventTarget {
   /** Asks the server what it knows, unless something is on its way to it. */
   async load() {
     if (this.#busy) return;
+    await this.#read();
+    void this.#look();
+  }
+
+  async #read() {
     const act = this.#act;
     const { clientRequestId, name } = this.target;
-    const response = await this.#client.send("GET", `/api/v1/feedback?${new URLSearchParams({ target: clientRequestId, name })}`);
+    const response = await this.#client.send("GET", `/api/v1/feedback?${new URLSearchParams({ target: clientRequestId, name })}`, { signal: AbortSignal.timeout(longestTry) });
     const mine = (await response.json()).items.find((item) => item.kind === "feedback" && (!this.target.sourceId || item.source_id === this.target.sourceId));
     if (this.#act !== act) return;
     this.#confirmed = mine ? { value: mine.value, reasons: mine.reasons ?? [], comment: mine.rationale ?? "" } : nothing;
     this.#set({ ...this.#confirmed, feedbackId: mine?.id ?? this.state.feedbackId, delivery: mine?.delivery, deliveryReason: mine?.delivery_reason });
-    void this.#look();
   }
 
   /** Asks for another try of a delivery that failed. */
@@ -228,43 +234,68 @@ export class Ballot extends EventTarget {
   #begin(vote, key, feedbackId) {
     this.#take({ vote, key, feedbackId });
     this.#remembered = this.#client.keep(this.target, { vote, key, feedbackId, sent: this.#sent });
+    this.#wake();
     void this.#drain();
+  }
+
+  /** Takes over what was kept last: by another tab, or before a reload. */
+  #adopt() {
+    const kept = this.#client.kept(this.target);
+    if (!kept || kept.key === this.#key) return;
+    this.#take(kept);
+    this.#remembered = true;
+    void this.#drain();
+  }
+
+  /** Another tab has kept an act, or was done with one. */
+  #heard() {
+    this.#adopt();
+    this.#wake();
+    this.load().catch(() => {}); // where nothing is kept any more, the server has it
+  }
+
+  #unsent() {
+    return this.state.sync === "sending" || this.state.sync === "waiting";
   }
 
   async #drain() {
     if (this.#busy) return;
     this.#busy = true;
-    for (let pause = 1000; this.state.sync === "sending" || this.state.sync === "waiting"; ) {
-      const kept = this.#client.kept(this.target);
-      if (kept && kept.key !== this.#key) this.#take(kept); // another tab's, which is newer
-      if (!kept && this.#remembered) return this.#overtaken();
-      const act = this.#act;
-      const { value, reasons, comment } = this.state;
-      try {
-        const answer = await this.#send({ value, reasons, comment }, this.#key);
-        this.#confirmed = { value, reasons, comment };
+    for (let pause = 1000; this.#unsent(); ) {
+      const failed = await alone(`thumbprint ${nameOf(this.target)}`, () => this.#bring());
+      if (!failed) {
         pause = 1000;
-        this.#set({ feedbackId: answer?.feedback_id ?? this.state.feedbackId, ...(act === this.#act ? settled(value, answer) : {}) });
-      } catch (error) {
-        if (error instanceof Problem && !error.temporary) {
-          if (act === this.#act) this.#set({ ...this.#confirmed, sync: "refused", error });
-          continue;
-        }
-        if (act === this.#act) this.#set({ sync: "waiting" });
-        await sleep(error.retryAfter ?? pause);
-        pause = Math.min(2 * pause, longestPause);
+        continue;
       }
+      await Promise.race([sleep(failed.retryAfter ?? pause), new Promise((wake) => (this.#wake = wake))]);
+      pause = Math.min(2 * pause, longestPause);
     }
     this.#busy = false;
-    this.#client.forget(this.target, this.#key);
     void this.#look();
   }
 
-  /** Another tab was done with a newer act than ours: the server has it. */
-  #overtaken() {
-    this.#busy = false;
-    this.#set({ sync: "idle" });
-    void this.load().catch(() => {});
+  /** One try with the newest act of all tabs. Returns the error that calls for another one later. */
+  async #bring() {
+    this.#adopt();
+    const [act, key] = [this.#act, this.#key];
+    const { value, reasons, comment } = this.state;
+    try {
+      if (this.#remembered && !this.#client.kept(this.target)) {
+        // Another tab was done with a newer act than ours: the server has it.
+        await this.#read();
+        if (act === this.#act) this.#set({ sync: "idle" });
+        return undefined;
+      }
+      const answer = await this.#send({ value, reasons, comment }, key);
+      this.#confirmed = { value, reasons, comment };
+      this.#set({ feedbackId: answer?.feedback_id ?? this.state.feedbackId, ...(act === this.#act ? settled(value, answer) : {}) });
+    } catch (error) {
+      const later = !(error instanceof Problem) || error.temporary;
+      if (act === this.#act) this.#set(later ? { sync: "waiting" } : { ...this.#confirmed, sync: "refused", error });
+      if (later) return error;
+    }
+    this.#client.forget(this.target, key);
+    return undefined;
   }
 
   async #send(vote, key) {
@@ -279,7 +310,7 @@ export class Ballot extends EventTarget {
       feedbackId = (await this.#rate(this.#sent.vote, this.#sent.key)).feedback_id;
     }
     try {
-      return await (await this.#client.send("DELETE", `/api/v1/feedback/${encodeURIComponent(feedbackId)}`)).json();
+      return await (await this.#client.send("DELETE", `/api/v1/feedback/${encodeURIComponent(feedbackId)}`, { signal: AbortSignal.timeout(longestTry) })).json();
     } catch (error) {
       if (error instanceof Problem && error.status === 404) return undefined;
       throw error;
@@ -289,7 +320,7 @@ export class Ballot extends EventTarget {
   async #rate(vote, key) {
     const { clientRequestId, agentId, name, sourceId } = this.target;
     const body = { trace_id: clientRequestId, agent_id: agentId, assessment_name: name, assessment_value: vote.value, rationale: vote.comment, reasons: vote.reasons, source_id: sourceId };
-    return (await this.#client.send("POST", "/api/log_assessment", { body, headers: { "Idempotency-Key": key } })).json();
+    return (await this.#client.send("POST", "/api/log_assessment", { body, headers: { "Idempotency-Key": key }, signal: AbortSignal.timeout(longestTry) })).json();
   }
 
   /** Follows a delivery to its end, gently, and not for ever. */
@@ -324,6 +355,18 @@ function nameOf({ clientRequestId, name, sourceId = "" }) {
 /** crypto.randomUUID exists only in secure contexts. */
 function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Acts when no other tab does under this name; at once where the browser has no locks, or refuses them. */
+async function alone(name, act) {
+  let begun = false;
+  const begin = () => ((begun = true), act());
+  try {
+    return await globalThis.navigator.locks.request(name, begin);
+  } catch (error) {
+    if (begun) throw error;
+    return begin();
+  }
 }
 
 /** Waits, but not when the network has just come back. */

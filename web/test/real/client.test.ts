@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import type { Page, Route } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { serveExample } from "../../dev/example.mjs";
 import { until, useBrowser, withPageOf } from "../page";
@@ -60,6 +61,85 @@ describe("the element in a page of somebody else's", () => {
       await until(() => ratings(server.url, id), [true]);
       await until(() => page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("thumbprint.client.unsent"))), []);
     }));
+
+  describe("in two tabs", () => {
+    /** Another tab with the thumbs of the same answer. */
+    async function tabBeside(page: Page, id: string) {
+      const other = await page.context().newPage();
+      other.setDefaultTimeout(8000);
+      await other.goto(example.url);
+      await other.evaluate((known) => {
+        const again = document.createElement("thumbprint-feedback");
+        again.setAttribute("client-request-id", known);
+        document.getElementById("answers")?.append(again);
+      }, id);
+      return other;
+    }
+
+    /** Holds what the tabs send until it is let go. `sent` are the acts, each by its key: one that is sent again, unchanged, is the same one. */
+    async function hold(page: Page) {
+      const sent = new Set<string>();
+      const held: Route[] = [];
+      let letGo = false;
+      await page.context().route("**/api/log_assessment", async (route) => {
+        sent.add((await route.request().headerValue("Idempotency-Key")) ?? "none");
+        if (letGo) await route.continue();
+        else held.push(route);
+      });
+      return { sent, letGo: () => Promise.all([(letGo = true), ...held.map((route) => route.continue())]), held };
+    }
+
+    /** Whether somebody waits for his turn. */
+    const waiting = (page: Page) => page.evaluate(async () => ((await navigator.locks.query()).pending?.length ?? 0) > 0);
+    const pressed = (page: Page, button: { name: string }) => page.locator("thumbprint-feedback[client-request-id]").getByRole("button", button).getAttribute("aria-pressed");
+
+    it("sends what both have kept once", () =>
+      withPageOf(example.url, {}, async ({ page }) => {
+        await page.getByLabel("Question").fill("Hello");
+        await page.keyboard.press("Enter");
+        const element = page.locator("thumbprint-feedback[client-request-id]");
+        await element.getByRole("button", up).waitFor();
+        const id = (await element.getAttribute("client-request-id")) ?? "";
+        await server.kill();
+        await element.getByRole("button", up).click();
+        await element.locator('[data-delivery="waiting"]').waitFor();
+        const other = await tabBeside(page, id);
+        await other.locator('[data-delivery="waiting"]').waitFor();
+        const { sent, letGo, held } = await hold(page);
+        await server.resume();
+        for (const tab of [page, other]) await tab.evaluate(() => dispatchEvent(new Event("online")));
+        await until(() => waiting(page), true);
+        await until(() => held.length, 1);
+        await letGo();
+        for (const tab of [page, other]) await tab.locator('[data-delivery="delivered"]').waitFor();
+        expect(sent.size).toBe(1);
+        expect(await ratings(server.url, id)).toEqual([true]);
+        expect(await page.evaluate(() => Object.keys(localStorage))).toEqual([]);
+      }));
+
+    it("lets no older press pass a newer one, and both show the newer one", () =>
+      withPageOf(example.url, {}, async ({ page }) => {
+        await page.getByLabel("Question").fill("Hello");
+        await page.keyboard.press("Enter");
+        const element = page.locator("thumbprint-feedback[client-request-id]");
+        await element.getByRole("button", up).waitFor();
+        const id = (await element.getAttribute("client-request-id")) ?? "";
+        const other = await tabBeside(page, id);
+        const { sent, letGo, held } = await hold(page);
+        await element.getByRole("button", up).click();
+        await until(() => held.length, 1);
+        await other.locator("thumbprint-feedback").getByRole("button", down).click();
+        await until(() => waiting(page), true);
+        await until(() => pressed(page, down), "true");
+        expect(held.length).toBe(1);
+        await letGo();
+        await until(() => ratings(server.url, id), [false]);
+        for (const tab of [page, other]) await tab.locator('[data-delivery="delivered"]').waitFor();
+        expect([await pressed(page, down), await pressed(other, down), await pressed(page, up)]).toEqual(["true", "true", "false"]);
+        expect(sent.size).toBe(2);
+        expect(await ratings(server.url, id)).toEqual([false]);
+      }));
+  });
 
   it("shows what the server knows, and goes back when there is nothing to rate", () =>
     withPageOf(example.url, {}, async ({ page }) => {
