@@ -12,6 +12,8 @@ import type { Step } from "./tree";
 const batch = 30;
 /** As many more with each step back: few, so that scrolling does not wait for them. */
 const earlier = 4;
+/** Messages that are laid out together. Those far from what is read are not, each at the height it had (styles.css). */
+const stretch = 8;
 
 interface Props {
   session: Session;
@@ -55,28 +57,42 @@ export function Conversation({ session, chat, steps, agents, agentId, onFail }: 
   return (
     <Transcript busy={chat.running !== undefined} asked={asked} first={first} onEarlier={showEarlier}>
       <h1 className="sr-only">{chat.title || t.transcript}</h1>
-      {steps.slice(first).map((step, index) => {
-        const place = first + index;
-        return (
-          <StepView
-            // Not the id: that changes when the stored one becomes known.
-            // oxlint-disable-next-line react/no-array-index-key
-            key={`${place} ${step.message.role} ${step.message.timestamp}`}
-            step={step}
-            before={steps[place - 1]?.message}
-            after={steps[place + 1]?.message}
-            agents={agents}
-            chat={chat}
-            last={place === steps.length - 1}
-            onChoose={choose}
-            onRegenerate={regenerate}
-            onApprove={approve}
-            onEdit={edit}
-          />
-        );
-      })}
+      {stretches(first, steps.length).map(([from, to]) => (
+        <div key={Math.floor(from / stretch)} className="stretch flex flex-col gap-2">
+          {steps.slice(from, to).map((step, index) => {
+            const place = from + index;
+            return (
+              <StepView
+                // Not the id: that changes when the stored one becomes known.
+                // oxlint-disable-next-line react/no-array-index-key
+                key={`${place} ${step.message.role} ${step.message.timestamp}`}
+                step={step}
+                before={steps[place - 1]?.message}
+                after={steps[place + 1]?.message}
+                agents={agents}
+                chat={chat}
+                last={place === steps.length - 1}
+                onChoose={choose}
+                onRegenerate={regenerate}
+                onApprove={approve}
+                onEdit={edit}
+              />
+            );
+          })}
+        </div>
+      ))}
     </Transcript>
   );
+}
+
+/** Where the stretches of what is drawn begin and end. A message's stretch stays the same when earlier ones are drawn. */
+function stretches(first: number, end: number): [from: number, to: number][] {
+  const all: [number, number][] = [];
+  for (let from = first, to; from < end; from = to) {
+    to = Math.min(end, from - (from % stretch) + stretch);
+    all.push([from, to]);
+  }
+  return all;
 }
 
 interface StepProps {

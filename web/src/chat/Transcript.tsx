@@ -18,6 +18,14 @@ interface Props {
   children: ReactNode;
 }
 
+const placeIn = (frame: HTMLElement, element: HTMLElement) => element.getBoundingClientRect().top + frame.scrollTop;
+
+/** What is far away was measured at another width: for two frames nothing is, so that all is measured anew. */
+function layOutAll(column: HTMLElement) {
+  column.dataset.whole = "";
+  requestAnimationFrame(() => requestAnimationFrame(() => delete column.dataset.whole));
+}
+
 /** The scrolling part. It follows what is written, unless the person scrolled away. */
 export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   const t = useT();
@@ -42,11 +50,15 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [asked, toEnd]);
   useLayoutEffect(() => {
-    if (!content.current) return;
+    const column = content.current;
+    if (!column) return;
+    let width = column.clientWidth;
     const watcher = new ResizeObserver(() => {
+      if (column.clientWidth !== width) layOutAll(column);
+      width = column.clientWidth;
       if (sticks.current) toEnd();
     });
-    watcher.observe(content.current);
+    watcher.observe(column);
     // A phone's keyboard takes away from its height.
     if (frame.current) watcher.observe(frame.current);
     return () => watcher.disconnect();
@@ -55,9 +67,9 @@ export function Transcript({ busy, asked, first, onEarlier, children }: Props) {
   useLayoutEffect(() => {
     const { element, top } = anchor.current ?? {};
     // What was drawn above moves what is read; this moves it back. (Browsers differ in doing so themselves.)
-    if (frame.current && element?.isConnected && !sticks.current) frame.current.scrollTop += element.offsetTop - (top ?? 0);
+    if (frame.current && element?.isConnected && !sticks.current) frame.current.scrollTop += placeIn(frame.current, element) - (top ?? 0);
     const article = content.current?.querySelector("article");
-    anchor.current = article ? { element: article, top: article.offsetTop } : undefined;
+    anchor.current = article && frame.current ? { element: article, top: placeIn(frame.current, article) } : undefined;
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [first]);
   const drawAhead = useCallback(() => {
