@@ -117,6 +117,9 @@ func partsOf(content json.RawMessage) []map[string]json.RawMessage {
 func keyOf(note json.RawMessage) string {
 	f := gjson.GetManyBytes(note, "url", "file_id", "start_index", "end_index")
 	if f[0].Str == "" && f[1].Str == "" {
+		var v any
+		_ = json.Unmarshal(note, &v) // null is as good a key as any
+		note, _ = json.Marshal(v)
 		return string(note)
 	}
 	return f[0].Str + "\n" + f[1].Str + "\n" + f[2].Raw + "\n" + f[3].Raw

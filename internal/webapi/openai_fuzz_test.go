@@ -24,6 +24,9 @@ func FuzzResponsesSink(f *testing.F) {
 		{`{"type":"response.output_item.done","item":{"type":"reasoning","id":"item_1"}}`, `{"type":"response.output_item.done","item":{"type":"message","content":"x"}}`,
 			`{"type":"response.output_item.done","item":{"type":"function_call_output","call_id":"c"}}`},
 		{`{"type":"response.output_item.done","item":{"type":"message","id":7,"content":[{"annotations":{}}]}}`, `{"type":"response.output_item.done","item":[]}`},
+		{`{"type":"response.output_item.done","item":{"type":"message","id":"a","status":"incomplete","content":[null]}}`,
+			`{"type":"response.output_text.annotation.added","item_id":"a","annotation":{"url":"x","start_index":1}}`, `{"type":"response.refusal.delta","item_id":"a","delta":"no"}`},
+		{`{"type":"response.output_text.annotation.added","item_id":"a","annotation":{"file_id":"x"}}`, `{"type":"response.output_text.annotation.added","annotation":{}}`},
 	} {
 		f.Add(strings.Join(events, "\n"), true)
 	}

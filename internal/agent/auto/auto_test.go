@@ -59,6 +59,15 @@ func TestFind(t *testing.T) {
 			"chat_completions", "it took a question as messages and refused input, and answered with choices", "GET /agent/info, input, messages"},
 		{"asks for input", "/invocations", map[string][]agenttest.Step{"input": refusal(400, "not now"), "messages": refusal(400, "'messages' field is not supported. Please use 'input' field instead.")},
 			"responses", "it refused messages and asked for input", "GET /agent/info, input, messages"},
+		{"streams unasked, as Responses do", "/invocations", map[string][]agenttest.Step{"input": agenttest.Answer("yes")}, "responses", "it took a question as input", "GET /agent/info, input"},
+		{"streams unasked, as ChatAgents do", "/invocations", map[string][]agenttest.Step{"input": refusal(422, "no"), "messages": {
+			agenttest.Event(`{"delta":{"role":"assistant","content":"yes","id":"m"},"finish_reason":"stop"}`), agenttest.Done()}},
+			"chat_agent", "it took a question as messages, and answered with messages", "GET /agent/info, input, messages"},
+		{"takes anything and streams", "/invocations", map[string][]agenttest.Step{"input": {agenttest.Event(`{"error":"no messages"}`), agenttest.Done()}, "messages": {
+			agenttest.Event(`{"choices":[],"model":"m"}`), agenttest.Event(`{"choices":[{"delta":{"content":"yes"}}]}`), agenttest.Done()}},
+			"chat_completions", "it took a question as messages, and answered with choices", "GET /agent/info, input, messages"},
+		{"gives itself away at once", "/invocations", map[string][]agenttest.Step{"input": {agenttest.Event(`{"delta":{"role":"assistant","content":"yes","id":"m"}}`), agenttest.Done()}},
+			"chat_agent", "it answered with messages", "GET /agent/info, input"},
 		{"knows neither", "/invocations", map[string][]agenttest.Step{"input": refusal(422, "no"), "messages": refusal(422, "give me canary-token")}, "", "did not answer a question by which its protocol would show, and its protocol is not configured: HTTP 422 give me ***", "GET /agent/info, input, messages"},
 		{"answers nonsense", "/invocations", map[string][]agenttest.Step{"input": {agenttest.Reply(200, "text/html", "<p>hi")}, "messages": {agenttest.Reply(200, "text/html", "<p>hi")}}, "", "speaks none of the known protocols", "GET /agent/info, input, messages"},
 		{"refuses us", "/invocations", map[string][]agenttest.Step{"input": refusal(401, "canary-token is no good")}, "", "refused the credentials it was sent, and its protocol is not configured: HTTP 401 *** is no good", "GET /agent/info, input"},

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/sse"
 )
 
 // detect asks until somebody knows. A server that has no description of itself,
@@ -104,6 +105,40 @@ const (
 	asMessages = `"messages":[{"role":"user","content":"Please answer with one word."}]`
 )
 
+// forms are what the chat protocols answer with.
+var forms = map[string]string{agent.ProtocolChatCompletions: "choices", agent.ProtocolChatAgent: "messages"} // never changed
+
+// protocol is the one that an answer is in, "" when it is in none: one JSON object, or
+// events, which some agents stream unasked.
+func (a answer) protocol() string {
+	if p := protocolOf(gjson.Parse(a.body)); p != "" {
+		return p
+	}
+	events := sse.NewReader(strings.NewReader(a.body), maxAnswer)
+	for {
+		ev, err := events.Next()
+		if err != nil {
+			return ""
+		}
+		if p := protocolOf(gjson.ParseBytes(ev.Data)); p != "" {
+			return p
+		}
+	}
+}
+
+// protocolOf is the protocol of an answer, or of an event of one.
+func protocolOf(doc gjson.Result) string {
+	switch {
+	case doc.Get("output").IsArray(), strings.HasPrefix(doc.Get("type").Str, "response."):
+		return agent.ProtocolResponses
+	case doc.Get("choices").IsArray():
+		return agent.ProtocolChatCompletions
+	case doc.Get("messages").IsArray(), doc.Get("delta").IsObject():
+		return agent.ProtocolChatAgent
+	}
+	return ""
+}
+
 // byQuestion asks a question in the form of the Responses API, and when that is
 // refused in the form of the chat protocols; the refusal or the answer's form
 // decides.
@@ -112,8 +147,10 @@ func (s *session) byQuestion(ctx context.Context) (Finding, error) {
 	switch {
 	case err != nil:
 		return Finding{}, err
-	case a.status == http.StatusOK && gjson.Get(a.body, "output").IsArray():
+	case a.status == http.StatusOK && a.protocol() == agent.ProtocolResponses:
 		return Finding{agent.ProtocolResponses, "it took a question as input"}, nil
+	case a.status == http.StatusOK && a.protocol() != "": // it takes anything
+		return Finding{a.protocol(), "it answered with " + forms[a.protocol()]}, nil
 	case a.status != http.StatusOK && a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity:
 		return Finding{}, s.failed(a)
 	}
@@ -131,10 +168,8 @@ func (s *session) byQuestion(ctx context.Context) (Finding, error) {
 		return Finding{agent.ProtocolResponses, "it refused messages and asked for input"}, nil
 	case a.status != http.StatusOK:
 		return Finding{}, s.failed(a)
-	case gjson.Get(a.body, "choices").IsArray():
-		return Finding{agent.ProtocolChatCompletions, "it took a question as messages" + refused + ", and answered with choices"}, nil
-	case gjson.Get(a.body, "messages").IsArray():
-		return Finding{agent.ProtocolChatAgent, "it took a question as messages" + refused + ", and answered with messages"}, nil
+	case a.protocol() == agent.ProtocolChatCompletions, a.protocol() == agent.ProtocolChatAgent:
+		return Finding{a.protocol(), "it took a question as messages" + refused + ", and answered with " + forms[a.protocol()]}, nil
 	}
 	return Finding{}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -52,7 +53,11 @@ func short(ev agent.Event) string {
 		if status := item.Get("status").Str; status != "completed" {
 			return status + " message " + item.Get("id").Str + ": " + item.Get("content.0.text").Str
 		}
-		return "message " + item.Get("id").Str + ": " + item.Get("content.0.text").Str
+		cited := ""
+		if url := item.Get("content.0.annotations.0.url").Str; url != "" {
+			cited = " [" + url + "]"
+		}
+		return "message " + item.Get("id").Str + ": " + item.Get("content.0.text").Str + cited
 	case "reasoning":
 		return "reasoning " + item.Get("id").Str + ": " + item.Get("summary.0.text").Str
 	case "function_call":
@@ -61,6 +66,8 @@ func short(ev agent.Event) string {
 		return "output " + item.Get("call_id").Str + ": " + item.Get("output").Str
 	}
 	switch ev.Type {
+	case "response.output_text.annotation.added":
+		return "^ " + v.Get("item_id").Str + " " + v.Get("annotation").Raw
 	case "response.output_text.delta":
 		return "+ " + v.Get("delta").Str
 	case "response.reasoning_summary_text.delta":
@@ -69,6 +76,14 @@ func short(ev agent.Event) string {
 		return strings.TrimSpace(strings.TrimPrefix(ev.Type, "response.") + " " + v.Get("response.usage").Raw + v.Get("response.incomplete_details.reason").Str)
 	}
 	return string(ev.Data)
+}
+
+// cite is a citation as OpenAI's search models and OpenRouter write it.
+const cite = `{"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", "start_index": 4, "end_index": 5}}`
+
+// cited is what comes of it.
+func cited(message int) string {
+	return fmt.Sprintf(`^ msg_1_%d {"type":"url_citation","title":"A","url":"https://a.example","start_index":4,"end_index":5}`, message)
 }
 
 // The many ways servers copy the format.
@@ -101,6 +116,12 @@ func TestDialects(t *testing.T) {
 		"a refusal as a part": {[]agenttest.Step{chunk(`{"content": [{"type": "refusal", "refusal": "no"}]}`, `"stop"`), agenttest.Done()}, []string{"+ no", "message msg_1_1: no", "completed"}},
 		"cut by a filter":     {[]agenttest.Step{chunk(`{}`, `"content_filter"`), agenttest.Done()}, []string{"incomplete content_filter"}},
 		"a refusal":           {[]agenttest.Step{chunk(`{"refusal": "no"}`, `"stop"`), agenttest.Done()}, []string{"+ no", "message msg_1_1: no", "completed"}},
+		"citations": {[]agenttest.Step{chunk(`{"content": "See A."}`, "null"), chunk(`{"annotations": [`+cite+`, {"type": "file_citation"}, 7]}`, "null"), chunk(`{"annotations": {"url_citation": []}}`, `"stop"`), agenttest.Done()},
+			[]string{"+ See A.", cited(1), "message msg_1_1: See A. [https://a.example]", "completed"}},
+		"citations before and after the text": {[]agenttest.Step{chunk(`{"annotations": [`+cite+`]}`, "null"), chunk(`{"content": "See A."}`, `"stop"`), chunk(`{"annotations": [`+cite+`]}`, "null"), agenttest.Done()},
+			[]string{cited(1), "+ See A.", "message msg_1_1: See A. [https://a.example]", cited(1), "completed"}},
+		"citations, not streamed": {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"choices": [{"index": 0, "message": {"content": "See A.", "annotations": [`+cite+`]}, "finish_reason": "stop"}]}`)},
+			[]string{"+ See A.", cited(1), "message msg_1_1: See A. [https://a.example]", "completed"}},
 		"only the first choice": {[]agenttest.Step{agenttest.Event(`{"choices": [{"index": 1, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "a"}}]}`), agenttest.Done()},
 			[]string{"+ a", "message msg_1_1: a", "completed"}},
 		"two tool calls in pieces": {[]agenttest.Step{
@@ -141,6 +162,8 @@ func TestFailures(t *testing.T) {
 		"cut between two turns":      {[]agenttest.Step{chunk(`{"content": "a"}`, `"stop"`), chunk(`{"content": "b"}`, "null")}, agent.CodeTruncated},
 		"cut inside a tool call":     {[]agenttest.Step{chunk(`{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}`, "null")}, agent.CodeTruncated},
 		"error beside choices":       {[]agenttest.Step{agenttest.Event(`{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}], "error": {"code": 502, "message": "provider down"}}`)}, agent.CodeAgentError},
+		"ends with an error":         {[]agenttest.Step{chunk(`{"content": "a"}`, "null"), chunk(`{}`, `"error"`), agenttest.Done()}, agent.CodeAgentError},
+		"ends so, not streamed":      {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "error"}]}`)}, agent.CodeAgentError},
 		"choices of another shape":   {[]agenttest.Step{agenttest.Event(`{"choices": {"a": 1}}`)}, agent.CodeBadResponse},
 		"JSON that is no completion": {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"output": []}`)}, agent.CodeBadResponse},
 	} {

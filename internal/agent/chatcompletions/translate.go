@@ -37,6 +37,7 @@ type piece struct {
 	Refusal          string              `json:"refusal"`
 	ToolCallID       string              `json:"tool_call_id"`
 	ToolCalls        []upstream.ToolCall `json:"tool_calls"`
+	Annotations      json.RawMessage     `json:"annotations"`
 }
 
 type translator struct {
@@ -75,8 +76,10 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 		if err := t.piece(ch.Delta, out); err != nil {
 			return false, err
 		}
-		if ch.FinishReason != nil && *ch.FinishReason != "" {
-			t.finish = *ch.FinishReason
+		if err := t.ends(ch); err != nil {
+			return false, err
+		}
+		if t.finish != "" {
 			t.settle(out)
 		}
 	}
@@ -130,6 +133,17 @@ func onlyContent(delta gjson.Result) (content gjson.Result) {
 	return content
 }
 
+// ends notes why a choice ends, if it does. Mistral's servers and routers say "error".
+func (t *translator) ends(ch choice) error {
+	if ch.FinishReason == nil || *ch.FinishReason == "" {
+		return nil
+	}
+	if t.finish = *ch.FinishReason; t.finish == "error" {
+		return agent.Errorf(agent.CodeAgentError, "The agent ended its answer with an error, and did not say which.")
+	}
+	return nil
+}
+
 func (t *translator) note(c chunk) {
 	if c.Model != "" {
 		t.model = c.Model
@@ -159,12 +173,24 @@ func (t *translator) piece(p piece, out *upstream.Queue) error {
 	if err := t.speech.Say("", text, out); err != nil {
 		return err
 	}
+	t.cite(p.Annotations, out)
 	for _, call := range p.ToolCalls {
 		if err := t.collect(call); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cite says the citations that OpenAI's search models and OpenRouter write beside a
+// message. What has another shape is none: an answer is not lost over its sources.
+func (t *translator) cite(annotations json.RawMessage, out *upstream.Queue) {
+	for _, a := range gjson.ParseBytes(annotations).Array() {
+		if c := a.Get("url_citation"); c.Get("url").Str != "" {
+			t.speech.Cite(vocab.Annotation{Type: "url_citation", Title: c.Get("title").Str, URL: c.Get("url").Str,
+				StartIndex: int(c.Get("start_index").Int()), EndIndex: int(c.Get("end_index").Int())}, out)
+		}
+	}
 }
 
 // content returns what a piece says and what it thinks.
@@ -244,8 +270,8 @@ func (t *translator) Answer(body []byte, out *upstream.Queue) error {
 		if err := t.piece(ch.Message, out); err != nil {
 			return err
 		}
-		if ch.FinishReason != nil {
-			t.finish = *ch.FinishReason
+		if err := t.ends(ch); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ type Speech struct {
 	think bool
 	id    string
 	text  strings.Builder
+	notes []vocab.Annotation // of the item with that id
 }
 
 // NewSpeech returns a Speech for one answer. The item ids that the upstream
@@ -68,8 +69,18 @@ func (s *Speech) add(think bool, id, piece string, out *Queue) error {
 	return nil
 }
 
+// Cite adds a citation to the message that is open or was last, or else to a new one.
+func (s *Speech) Cite(a vocab.Annotation, out *Queue) {
+	if s.id == "" || s.think {
+		s.Close(out)
+		s.begin(false, "")
+	}
+	out.Push(vocab.AnnotationAdded(s.id, len(s.notes), a))
+	s.notes = append(s.notes, a)
+}
+
 func (s *Speech) begin(think bool, id string) {
-	s.open, s.think, s.id = true, think, id
+	s.open, s.think, s.id, s.notes = true, think, id, nil
 	switch {
 	case id != "":
 	case think:
@@ -91,7 +102,7 @@ func (s *Speech) End(finishReason string, out *Queue) {
 	if s.think {
 		out.Push(vocab.ItemDone(vocab.Reasoning(s.id, text)))
 	} else {
-		m := vocab.Message(s.id, text)
+		m := vocab.Message(s.id, text, s.notes...)
 		if Stopped(finishReason) != nil {
 			m.Status = "incomplete"
 		}
