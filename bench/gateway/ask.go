@@ -24,6 +24,14 @@ type way struct {
 
 const question = "Tell me something about the weather in Paris, please. "
 
+// The ways that are compared with each other.
+const (
+	direct  = "the agent itself"
+	proxied = "httputil.ReverseProxy"
+	durably = "the same after the link's commit"
+	linked  = "Thumbprint, link stored"
+)
+
 // ways are all ways, the direct one first, then the peers, then ours with more
 // and more of what Thumbprint does.
 func ways(p *parts) []*way {
@@ -35,13 +43,14 @@ func ways(p *parts) []*way {
 	}
 	ours := func(script string) string { return p.thumbprint.url + "/api/v1/agents/" + script + "/invocations" }
 	traced := func(script string) string { return strings.Replace(ours(script), "/fast/", "/traced/", 1) }
-	all := []*way{{name: "the agent itself", process: p.agent, url: through(p.agent), body: turn("")}}
+	all := []*way{{name: direct, process: p.agent, url: through(p.agent), body: turn("")}}
 	if p.nginx != nil {
 		all = append(all, &way{name: "nginx", process: p.nginx, url: through(p.nginx), body: turn("")})
 	}
 	return append(all,
-		&way{name: "httputil.ReverseProxy", process: p.proxy, url: through(p.proxy), body: turn("")},
-		&way{name: "Thumbprint, link stored", process: p.thumbprint, url: ours, body: turn(`"store":false,`)},
+		&way{name: proxied, process: p.proxy, url: through(p.proxy), body: turn("")},
+		&way{name: durably, process: p.durable, url: through(p.durable), body: turn("")},
+		&way{name: linked, process: p.thumbprint, url: ours, body: turn(`"store":false,`)},
 		&way{name: "+ question and answer stored", process: p.thumbprint, url: ours, body: turn("")},
 		&way{name: "+ trace recorded", process: p.thumbprint, url: traced, body: turn("")},
 		&way{name: "+ rated, the rating delivered", process: p.thumbprint, url: traced, body: turn(""), rated: p.thumbprint.url + "/api/log_assessment"})

@@ -29,7 +29,7 @@ func (b *bench) hold(ctx context.Context) error {
 	t := newTable("streams held open, a piece each 3 s", append(head, "errors")...)
 	var failed error
 	for _, w := range b.ways[1:] {
-		if w.process == b.parts.thumbprint && w.name != "+ question and answer stored" {
+		if w.process == b.parts.durable || w.process == b.parts.thumbprint && w.name != "+ question and answer stored" {
 			continue // the others hold the same
 		}
 		cells, errors, err := b.holdThrough(ctx, w)

@@ -1,7 +1,7 @@
 // Command gateway measures what Thumbprint adds to an agent's stream. The same
-// scripted agent is asked directly, through nginx, through httputil.ReverseProxy
-// and through Thumbprint, in turns and in one run, so that a noisy machine is
-// noisy for all.
+// scripted agent is asked directly, through nginx, through httputil.ReverseProxy,
+// alone and after the commit that Thumbprint makes, and through Thumbprint, in
+// turns and in one run, so that a noisy machine is noisy for all.
 //
 //	go run ./bench/gateway                           everything, a few minutes
 //	go run ./bench/gateway -only fast -fast 100000   only the streams that must not be cut
@@ -33,9 +33,10 @@ type settings struct {
 
 func main() {
 	var s settings
-	role := flag.String("role", "", "internal: what a child process is, agent or proxy")
+	role := flag.String("role", "", "internal: what a child process is: agent, proxy or durable")
 	addr := flag.String("addr", "", "internal: where a child listens")
 	upstream := flag.String("upstream", "", "internal: where the proxy sends")
+	database := flag.String("database", "", "internal: where the durable proxy keeps links")
 	flag.StringVar(&s.only, "only", "", "`PARTS` to measure, of times,cpu,flat,held,fast; all when empty")
 	flag.IntVar(&s.requests, "requests", 300, "streams one after another, for each way, for the times")
 	flag.IntVar(&s.streams, "streams", 6000, "streams, for each way, for the CPU time")
@@ -49,6 +50,8 @@ func main() {
 		err = serveAgent(*addr)
 	case "proxy":
 		err = serveProxy(*addr, *upstream)
+	case "durable":
+		err = serveDurable(*addr, *upstream, *database)
 	default:
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		if s.held, err = counts(*held); err == nil {

@@ -16,14 +16,22 @@ import (
 
 // serveProxy is the least that a gateway in Go can be: it passes bytes on.
 func serveProxy(addr, upstream string) error {
-	u, err := url.Parse(upstream)
+	p, err := proxyTo(upstream)
 	if err != nil {
 		return err
+	}
+	return http.ListenAndServe(addr, p)
+}
+
+func proxyTo(upstream string) (*httputil.ReverseProxy, error) {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return nil, err
 	}
 	p := httputil.NewSingleHostReverseProxy(u)
 	p.FlushInterval = -1
 	p.Transport = &http.Transport{MaxIdleConnsPerHost: 1024}
-	return http.ListenAndServe(addr, p)
+	return p, nil
 }
 
 // nginxConfig lets nginx pass streams on at once and keep its connections, in
@@ -51,8 +59,8 @@ const thumbprintConfig = `agents:
 
 // parts are all processes of a run; nginx is nil where it is not installed.
 type parts struct {
-	dir                             string
-	agent, nginx, proxy, thumbprint *process
+	dir                                      string
+	agent, nginx, proxy, durable, thumbprint *process
 }
 
 func startParts(ctx context.Context) (p *parts, err error) {
@@ -69,6 +77,9 @@ func startParts(ctx context.Context) (p *parts, err error) {
 		return p, err
 	}
 	if p.proxy, err = p.start(ctx, "proxy", "/", "-upstream", p.agent.url); err != nil {
+		return p, err
+	}
+	if p.durable, err = p.start(ctx, "durable", "/", "-upstream", p.agent.url, "-database", filepath.Join(p.dir, "durable.db")); err != nil {
 		return p, err
 	}
 	if p.nginx, err = p.startNginx(ctx); err != nil {
@@ -150,7 +161,7 @@ func (p *parts) run(ctx context.Context, name, addr, path, program string, args 
 }
 
 func (p *parts) stop() {
-	for _, one := range []*process{p.thumbprint, p.nginx, p.proxy, p.agent} {
+	for _, one := range []*process{p.thumbprint, p.nginx, p.durable, p.proxy, p.agent} {
 		if one != nil {
 			one.stop()
 		}
