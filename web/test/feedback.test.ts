@@ -385,3 +385,35 @@ describe("two tabs", () => {
       expect([...mock.state.feedback.values()].map(({ value }) => value)).toEqual([false]);
     }));
 });
+
+describe("what is said on hover", () => {
+  const long = "MLflow hat die Bewertung abgelehnt: der Trace wurde vor der Zustellung gelöscht, oder der Experimentordner mlflow-artifacts:/1/traces/tr-0123456789abcdef0123456789abcdef/artifacts/mit-einem-sehr-langen-Namen-ohne-Lücke gehört jemand anderem. ".repeat(3);
+
+  it.each([
+    ["on a small screen", 320, "16px"],
+    ["with words twice as large", 320, "32px"],
+    ["on a desktop", 1280, "16px"],
+  ])("is whole and in sight %s, in German too, beyond a short message", (name, width, fontSize) =>
+    withPage({ path: "/c/conv-2", locale: "de-DE", viewport: { width, height: 640 }, reducedMotion: "reduce" }, async ({ page, mock }) => {
+      mock.faults.waiting = "failed";
+      await page.getByRole("button", { name: "Schlechte Antwort" }).press("Enter");
+      await page.locator('[data-delivery="failed"]').waitFor();
+      for (const entry of mock.state.feedback.values()) entry.delivery_reason = long;
+      await page.reload();
+      await page.evaluate((size) => (document.documentElement.style.fontSize = size), fontSize);
+      await page.getByRole("button", { name: "Schlechte Antwort" }).focus();
+      const words = page.getByRole("note", { name: /Nicht zugestellt/ });
+      for (let press = 0; press < 8 && !(await words.evaluate((element) => element === document.activeElement)); press++) await page.keyboard.press("Tab");
+      const tip = page.locator("[data-side]").filter({ hasText: "MLflow hat" });
+      await tip.waitFor();
+      if (process.env.LOOK) await page.screenshot({ path: `${process.env.LOOK}/tip-${name.replaceAll(" ", "-")}.png` });
+      expect(await page.locator("[data-delivery]").evaluate((line) => [...line.querySelectorAll("button")].every((button) => button.getBoundingClientRect().right <= innerWidth))).toBe(true);
+      const hidden = await tip.evaluate((element) => {
+        const { left, top, right, bottom } = element.getBoundingClientRect();
+        const corners = [left + 4, right - 4].flatMap((x) => [top + 4, (top + bottom) / 2, bottom - 4].map((y) => [x, y] as const));
+        return corners.filter(([x, y]) => !element.contains(document.elementFromPoint(x, y))).map(([x, y]) => `${x.toFixed()},${y.toFixed()} of ${innerWidth}x${innerHeight}`);
+      });
+      expect(hidden).toEqual([]);
+      expect(await tip.evaluate((element) => element.scrollWidth <= element.clientWidth)).toBe(true);
+    }));
+});

@@ -24,7 +24,7 @@ export function DeliveryWords({ state, onRetry }: Props) {
   if (!words) return null;
   const { Icon } = words;
   return (
-    <span className="inline-flex shrink-0 items-center gap-1 whitespace-nowrap" data-delivery={words.key}>
+    <span className="inline-flex max-w-full shrink-0 flex-wrap items-center gap-x-1 whitespace-nowrap" data-delivery={words.key}>
       <Tip text={words.why}>
         {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
         <span tabIndex={0} role="note" aria-label={`${words.text}. ${words.why}`} className={`inline-flex items-center gap-1 rounded-s text-xs ${words.tone}`}>

@@ -64,11 +64,19 @@ export function Tip({ text, children }: TipProps) {
         {children}
       </Tooltip.Trigger>
       {/* In place, like menus. */}
-        <Tooltip.Content sideOffset={6} collisionPadding={8} className="pop z-50 w-max max-w-64 rounded-s bg-ink px-2 py-1 text-xs text-paper">
+        <Tooltip.Content ref={onTop} sideOffset={6} collisionPadding={8} className="pop max-h-(--radix-tooltip-content-available-height) w-max max-w-[min(16rem,calc(100vw-1rem))] overflow-y-auto rounded-s bg-ink px-2 py-1 text-xs font-normal wrap-anywhere whitespace-normal text-paper">
           {text}
         </Tooltip.Content>
     </Tooltip.Root>
   );
+}
+
+/** Puts what it is placed in into the browser's top layer: there no message and no frame cuts it, and it is still in its dialog. */
+function onTop(content: HTMLElement | null): void {
+  const place = content?.parentElement;
+  if (!place || place.popover) return;
+  place.popover = "manual";
+  place.showPopover?.();
 }
 
 export const TipProvider = Tooltip.Provider;
