@@ -328,6 +328,36 @@ describe("rating in detail", () => {
     }));
 });
 
+describe("a conversation that was asked for before a vote", () => {
+  it("does not take the vote away when it comes after it", () =>
+    withPage({ path: "/c/conv-2" }, async ({ page, mock }) => {
+      await page.getByText("An answer about").waitFor();
+      let release: () => void = () => undefined;
+      const voted = new Promise<void>((resolve) => (release = resolve));
+      const asked = new Promise<void>((resolve) => {
+        void page.route("**/conversations/conv-2/messages", async (route) => {
+          const response = await route.fetch();
+          resolve();
+          await voted;
+          await route.fulfill({ response });
+        });
+      });
+      await page.evaluate(() => dispatchEvent(new Event("online")));
+      await asked;
+      await page.getByRole("button", up).click();
+      await page.locator('[data-delivery="delivered"]').waitFor();
+      const late = page.waitForResponse("**/conversations/conv-2/messages");
+      const again = page.waitForResponse("**/feedback?target=*");
+      release();
+      await late;
+      await again;
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+      expect(await page.getByRole("button", up).getAttribute("aria-pressed")).toBe("true");
+      expect(await page.locator('[data-delivery="delivered"]').count()).toBe(1);
+      expect([...mock.state.feedback.values()].map(({ value }) => value)).toEqual([true]);
+    }));
+});
+
 describe("two tabs", () => {
   it("show one rating: that of the tab where it was given last", () =>
     withPage(at, async ({ page, mock }) => {

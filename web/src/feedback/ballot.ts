@@ -3,7 +3,7 @@ import { ApiError, failureOf, type Failure } from "../api/http";
 import type { Accepted, Feedback } from "../api/types";
 import { Observable } from "../app/observable";
 import { pause } from "../app/pauses";
-import { initial, step, unsent, type Vote, type VoteEvent, type VoteState } from "./machine";
+import { initial, sameVote, step, unsent, voteOf, type Vote, type VoteEvent, type VoteState } from "./machine";
 
 /** Whom and what a ballot is about. `traceId` is the answer's client_request_id. */
 export interface Target {
@@ -104,8 +104,21 @@ export class Ballot {
     if (this.#remembered && unsent(this.state.get())) this.#wake();
   }
 
-  /** What the server knows, as loaded with the conversation. */
-  loaded(feedback: Feedback | undefined): void {
+  /**
+   * What the server knows, as loaded with the conversation. That may have been asked for before a vote of this page
+   * arrived there, so where they differ it is asked once more.
+   */
+  async loaded(feedback: Feedback | undefined): Promise<void> {
+    const { act, confirmed } = this.state.get();
+    if (unsent(this.state.get())) return;
+    if (act > 0 && !sameVote(voteOf(feedback), confirmed)) {
+      try {
+        feedback = await this.#atServer();
+      } catch {
+        return; // what is shown was the server's own answer
+      }
+    }
+    if (this.state.get().act !== act) return;
     this.#step({ type: "loaded", feedback });
     void this.#poll();
   }

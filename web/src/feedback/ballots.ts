@@ -54,7 +54,7 @@ export class Ballots {
     if (feedback && this.#loaded.get(nameOf(target)) !== feedback) {
       this.#loaded.set(nameOf(target), feedback);
       // Not while something draws: this is called from there.
-      queueMicrotask(() => known.loaded(mine));
+      queueMicrotask(() => void known.loaded(mine));
     }
     return known;
   }

@@ -56,6 +56,11 @@ export function voteOf(feedback: Feedback | undefined): Vote {
   return { value: feedback.value, reasons: feedback.reasons ?? [], comment: feedback.rationale ?? "" };
 }
 
+export function sameVote(one: Vote, other: Vote): boolean {
+  const said = ({ value, reasons, comment }: Vote) => JSON.stringify([value, reasons, comment]);
+  return said(one) === said(other);
+}
+
 function isValue(value: unknown): value is FeedbackValue {
   return ["boolean", "number", "string"].includes(typeof value) || (Array.isArray(value) && value.every((item) => typeof item === "string"));
 }
