@@ -103,7 +103,10 @@ func TestCheckSaysWhatBecomesOfAnAnswer(t *testing.T) {
 		"auto":     {tracer{withID: true}, "protocol: auto, " + byAgent, []string{"speaks responses (it took a question as input)", "found by client_request_id"}},
 		"fails":    {tracer{answer: []agenttest.Step{agenttest.Reply(500, "application/json", `{"message":"out of order"}`)}}, "protocol: responses", []string{"FAILED  agent_error: The agent at 127.0.0.1", "out of order"}},
 		"cut":      {tracer{answer: []agenttest.Step{agenttest.Event(agenttest.Delta("ye")), agenttest.Cut()}}, "protocol: responses", []string{"FAILED  upstream_truncated"}},
-		"empty":    {tracer{answer: []agenttest.Step{agenttest.Done()}}, "protocol: responses", []string{"FAILED  it answered nothing"}},
+		"short": {tracer{answer: []agenttest.Step{agenttest.Event(agenttest.Delta("ye")),
+			agenttest.Event(`{"type":"response.incomplete","response":{"incomplete_details":{"reason":"max_output_tokens"}}}`), agenttest.Done()}},
+			"protocol: responses, " + gatewayBriefly, []string{"speaks responses; 2 events in", "recorded by us with our id on it"}},
+		"empty": {tracer{answer: []agenttest.Step{agenttest.Done()}}, "protocol: responses", []string{"FAILED  it answered nothing"}},
 	}
 	dir := t.TempDir()
 	s := startIn(t, dir, "") // agents reach the store while check looks into it

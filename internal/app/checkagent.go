@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
@@ -109,8 +108,10 @@ func (c *checker) ask(ctx context.Context, a config.Agent) (finding, link.Link) 
 	switch asked := c.asked[a.ID]; {
 	case asked.err != nil:
 		f.err = otherProtocol(a, asked.err)
-	case answer.Status != chat.Completed:
-		f.err = errors.New(strings.TrimSpace(answer.ErrorCode + " " + answer.ErrorMessage))
+	case answer.Status == chat.Stopped && !answer.Cut(): // one that its limit cut is an answer
+		f.err = fmt.Errorf("its answer was stopped: %s", answer.StoppedBy)
+	case answer.Status == chat.Failed:
+		f.err = errors.New(answer.ErrorCode + " " + answer.ErrorMessage)
 	case heard.events == 0:
 		f.err = errors.New("it answered nothing")
 	}

@@ -84,6 +84,7 @@ func (a *Answer) stop(by string) {
 
 func (a *Answer) fail(code, message string) {
 	a.end(chat.Failed)
+	a.StoppedBy = ""
 	a.ErrorCode, a.ErrorMessage = code, message
 }
 

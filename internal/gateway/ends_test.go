@@ -167,6 +167,25 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
+// TestACutAnswerThatIsNotStoredHasFailed for who asked, whatever cut it; stored after
+// all, it is what it was.
+func TestACutAnswerThatIsNotStoredHasFailed(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.agent.says(delta("m", "half"), cutBy(`"reason":"max_output_tokens"`), func() { h.exec(`ALTER TABLE turns RENAME TO turns_gone`) })
+		turn := h.begin(ask("hello"))
+		a := turn.Run(t.Context(), &recorder{})
+		if a.Status != chat.Failed || a.ErrorCode != "not_stored" || a.Cut() || a.StoppedBy != "" {
+			t.Errorf("answer %+v", a)
+		}
+		h.exec(`ALTER TABLE turns_gone RENAME TO turns`)
+		until(t, "the answer is stored after all", func() bool { return h.message(turn.MessageID).Status != chat.Streaming })
+		if m := h.message(turn.MessageID); m.Status != chat.Stopped || m.StoppedBy != "max_output_tokens" {
+			t.Errorf("stored after all: %+v", m)
+		}
+		h.svc.Drain(t.Context())
+	})
+}
+
 // TestAStoreThatFailsAtTheEnd: the caller is told, and the answer is stored as
 // soon as that is possible again.
 func TestAStoreThatFailsAtTheEnd(t *testing.T) {

@@ -13,7 +13,7 @@ export function useExport() {
   const queries = useQueryClient();
   const names = async () => {
     const agents = (await queries.ensureQueryData(agentsQuery)).items;
-    return { you: t.you, agent: (id: string | undefined) => agents.find((agent) => agent.id === id)?.name ?? t.answer };
+    return { you: t.you, stoppedBy: t.stoppedBy, agent: (id: string | undefined) => agents.find((agent) => agent.id === id)?.name ?? t.answer };
   };
   const told = async (act: () => Promise<void>) => {
     try {

@@ -50,13 +50,16 @@ async function textOf(conversation: Conversation, format: Format, names: Names):
 /** How the two speakers are called in a file. */
 export interface Names {
   you: string;
+  /** What is said below an answer that is not whole. */
+  stoppedBy: Record<NonNullable<Message["stopped_by"]>, string>;
   agent: (id: string | undefined) => string;
 }
 
 export function asMarkdown(conversation: Conversation, messages: readonly Message[], names: Names): string {
   const parts = branch(messages, {}).map(({ message }) => {
     const who = message.role === "user" ? names.you : names.agent(message.agent_id);
-    return `## ${who}\n\n${plainText(message.content)}`.trimEnd();
+    const ended = message.status === "stopped" ? `*${names.stoppedBy[message.stopped_by ?? "user"]}*` : "";
+    return [`## ${who}`, plainText(message.content).trimEnd(), ended].filter(Boolean).join("\n\n");
   });
   return `${[`# ${conversation.title}`, ...parts].join("\n\n")}\n`;
 }
