@@ -83,9 +83,14 @@ describe("with the keyboard alone, deleting a conversation", () => {
       await choose(page, `Options for ${last}`, "Delete");
       await until(() => focused(page), `Options for ${before}`);
       if (process.env.LOOK) await page.screenshot({ path: `${process.env.LOOK}/deleted.png` });
-      // From anywhere, the newest first, each once.
-      await page.keyboard.press("Control+z");
+      // From anywhere, the newest first, each once, however long the keys are held.
+      await page.keyboard.down("Control");
+      await page.keyboard.down("z");
       await until(() => focused(page), `Options for ${last}`);
+      await page.keyboard.down("z");
+      await page.keyboard.up("z");
+      await page.keyboard.up("Control");
+      expect(await page.getByRole("button", { name: "Undo" }).count()).toBe(1);
       await page.keyboard.press("Control+z");
       await until(() => focused(page), `Options for ${first}`);
       await until(() => page.getByRole("button", { name: "Undo" }).count(), 0);

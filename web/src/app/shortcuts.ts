@@ -23,7 +23,8 @@ export function useShortcuts(actions: Record<Shortcut, () => boolean | void>, he
       const shortcut = shortcutOf(event);
       if (!shortcut) return;
       if (shortcut === "stop" && meansSomethingElse(event)) return;
-      if (shortcut === "undo" && isWritten(event.target)) return;
+      // Held down it is still one deletion that is undone.
+      if (shortcut === "undo" && (event.repeat || isWritten(event.target))) return;
       if (latest.current[shortcut]() !== false) event.preventDefault();
     };
     // Before others: a tooltip would take Esc for itself.
