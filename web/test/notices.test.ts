@@ -75,6 +75,7 @@ describe("a toast while a modal dialog is open", () => {
 describe("with the keyboard alone, deleting a conversation", () => {
   it("in the list leads to the next one, and at the list's end to the one before", () =>
     withPage({}, async ({ page, mock }) => {
+      await page.getByRole("link", { name: "First try" }).waitFor();
       const titles = await page.getByRole("navigation", { name: "Conversations" }).getByRole("link").evaluateAll((links) => links.flatMap((link) => (link.closest("li") ? [link.textContent] : [])));
       const [first, second] = titles;
       const [before, last] = titles.slice(-2);
