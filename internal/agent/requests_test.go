@@ -12,28 +12,13 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
 )
 
 // open makes the client of a protocol.
 func open(t *testing.T, protocol string, cfg agent.Config) agent.Client {
 	t.Helper()
-	var c agent.Client
-	var err error
-	switch protocol {
-	case agent.ProtocolResponses:
-		c, err = responses.New(cfg, agent.NewHTTPClient())
-	case agent.ProtocolChatAgent:
-		c, err = chatagent.New(cfg, agent.NewHTTPClient())
-	case agent.ProtocolChatCompletions:
-		c, err = chatcompletions.New(cfg, agent.NewHTTPClient())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return agenttest.Client(t, protocol, cfg, agent.NewHTTPClient())
 }
 
 // What each protocol sends by default, and for each way the id can travel.

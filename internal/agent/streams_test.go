@@ -21,9 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/streams/*.want")
@@ -102,20 +100,7 @@ func client(t *testing.T, rec recording, src func([]byte) io.Reader) agent.Clien
 	t.Helper()
 	cfg := agent.Config{URL: "http://agent.example/invocations"}
 	hc := &http.Client{Transport: replay{rec, src}}
-	var c agent.Client
-	var err error
-	switch {
-	case strings.Contains(rec.name, "chatagent"):
-		c, err = chatagent.New(cfg, hc)
-	case strings.Contains(rec.name, "completions"), strings.Contains(rec.name, "chatmodel"):
-		c, err = chatcompletions.New(cfg, hc)
-	default:
-		c, err = responses.New(cfg, hc)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return agenttest.Client(t, agenttest.ProtocolOf(rec.name), cfg, hc)
 }
 
 // observed is everything a caller sees of one answer.

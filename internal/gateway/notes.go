@@ -53,13 +53,22 @@ func (o *observer) settle(status string) {
 	if len(o.speech.lost) == 0 {
 		return
 	}
-	for at := len(o.items) - 1; at >= 0; at-- {
-		if gjson.GetBytes(o.items[at], "type").Str == "message" {
-			o.items[at], _ = WithNotes(o.items[at], o.speech.lost)
-			return
-		}
+	if at := LastMessage(o.items); at >= 0 {
+		o.items[at], _ = WithNotes(o.items[at], o.speech.lost)
+		return
 	}
 	o.items = append(o.items, textItem("", status, o.speech.lost))
+}
+
+// LastMessage returns the place of the last message among output items, -1 when there
+// is none.
+func LastMessage(items []json.RawMessage) int {
+	for at := len(items) - 1; at >= 0; at-- {
+		if gjson.GetBytes(items[at], "type").Str == "message" {
+			return at
+		}
+	}
+	return -1
 }
 
 // WithNotes returns a message item with more citations, on its last part, and those

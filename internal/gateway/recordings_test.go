@@ -16,9 +16,6 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
@@ -129,17 +126,5 @@ func player(t *testing.T, name, head string) agent.Client {
 		t.Fatal(err)
 	}
 	cfg := agent.Config{URL: agenttest.New(t, agenttest.Always(agenttest.Reply(status, kind, string(body)))).URL}
-	var c agent.Client
-	switch {
-	case strings.Contains(name, "chatagent"):
-		c, err = chatagent.New(cfg, agent.NewHTTPClient())
-	case strings.Contains(name, "completions"), strings.Contains(name, "chatmodel"):
-		c, err = chatcompletions.New(cfg, agent.NewHTTPClient())
-	default:
-		c, err = responses.New(cfg, agent.NewHTTPClient())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return agenttest.Client(t, agenttest.ProtocolOf(name), cfg, agent.NewHTTPClient())
 }

@@ -7,9 +7,6 @@ import (
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatagent"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/chatcompletions"
-	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
 )
 
@@ -54,7 +51,7 @@ func TestAnAnswerCutByItsLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, sqldbtest.SQLite(t))
-			h.api.Gateway = turnsBy(t, h, clientOf(t, tc.protocol, agenttest.New(t, agenttest.Always(tc.steps...)).URL))
+			h.api.Gateway = turnsBy(t, h, agenttest.Client(t, tc.protocol, agent.Config{URL: agenttest.New(t, agenttest.Always(tc.steps...)).URL}, agent.NewHTTPClient()))
 			equal := func(what string, got, want any) {
 				t.Helper()
 				if got != want {
@@ -95,24 +92,4 @@ func TestAnAnswerCutByItsLimit(t *testing.T) {
 			}
 		})
 	}
-}
-
-// clientOf is a client of the agent at url.
-func clientOf(t *testing.T, protocol, url string) agent.Client {
-	t.Helper()
-	cfg, hc := agent.Config{URL: url}, agent.NewHTTPClient()
-	var c agent.Client
-	var err error
-	switch protocol {
-	case agent.ProtocolChatAgent:
-		c, err = chatagent.New(cfg, hc)
-	case agent.ProtocolChatCompletions:
-		c, err = chatcompletions.New(cfg, hc)
-	default:
-		c, err = responses.New(cfg, hc)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }

@@ -74,7 +74,7 @@ type answerView struct {
 	MessageID       string            `json:"message_id,omitempty"`
 	ParentID        string            `json:"parent_id,omitempty"`
 	Status          string            `json:"status" enum:"completed,stopped,failed,streaming" doc:"streaming when it was detached: it goes on by itself."`
-	StoppedBy       string            `json:"stopped_by,omitempty" enum:"user,disconnect,shutdown,max_output_tokens,content_filter,agent" doc:"Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why."`
+	StoppedBy       stoppedBy         `json:"stopped_by,omitempty"`
 	Error           *answerError      `json:"error,omitempty"`
 	OutputText      string            `json:"output_text"`
 	Output          []json.RawMessage `json:"output"`

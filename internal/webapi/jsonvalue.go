@@ -25,6 +25,15 @@ func (v *anyValue) UnmarshalJSON(b []byte) error {
 // Schema says that it may be anything.
 func (anyValue) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
 
+// stoppedBy says who or what ended a stopped answer.
+type stoppedBy string
+
+// Schema lists what there is.
+func (stoppedBy) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: []any{"user", "disconnect", "shutdown", gateway.StoppedByLimit, gateway.StoppedByFilter, gateway.StoppedByAgent},
+		Description: "Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why."}
+}
+
 // summary is a gateway.Summary as it is stored.
 type summary json.RawMessage
 

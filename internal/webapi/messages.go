@@ -16,7 +16,7 @@ type messageView struct {
 	TraceID           string         `json:"traceId,omitempty" doc:"The answer's client_request_id."`
 	TraceSummary      summary        `json:"traceSummary,omitempty"`
 	Status            string         `json:"status" enum:"complete,streaming,completed,stopped,failed"`
-	StoppedBy         string         `json:"stopped_by,omitempty" enum:"user,disconnect,shutdown,max_output_tokens,content_filter,agent" doc:"Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why."`
+	StoppedBy         stoppedBy      `json:"stopped_by,omitempty"`
 	Error             *answerError   `json:"error,omitempty"`
 	AgentID           string         `json:"agent_id,omitempty"`
 	Items             outputItems    `json:"items,omitempty" doc:"The answer's output items in the Responses vocabulary."`
@@ -71,7 +71,7 @@ func (s *API) votes(ctx context.Context, conversationID string) (map[string][]fe
 
 func viewMessage(m chat.Message) messageView {
 	v := messageView{ID: m.ID, ParentID: m.ParentID, Role: m.Role, Content: content(m.Content), Timestamp: timestamp(m.CreatedAt),
-		TraceID: m.TraceID, TraceSummary: summary(m.TraceSummary), Status: m.Status, StoppedBy: m.StoppedBy,
+		TraceID: m.TraceID, TraceSummary: summary(m.TraceSummary), Status: m.Status, StoppedBy: stoppedBy(m.StoppedBy),
 		AgentID: m.AgentID, Feedback: []feedbackView{}}
 	if m.Status == chat.Failed {
 		v.Error = &answerError{Code: m.ErrorCode, Message: m.ErrorMessage}

@@ -63,12 +63,9 @@ func (s *responsesSink) tellLost() error {
 	if len(s.lost) == 0 {
 		return nil
 	}
-	for index := len(s.items) - 1; index >= 0; index-- {
-		var item outputItem
-		if json.Unmarshal(s.items[index], &item) == nil && item.Type == "message" {
-			s.keep(index, s.lost...)
-			return nil
-		}
+	if index := gateway.LastMessage(s.items); index >= 0 {
+		s.keep(index, s.lost...)
+		return nil
 	}
 	at := s.at("")
 	if err := s.announce(at); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
@@ -69,7 +70,7 @@ func fastAgents(t *testing.T, h *house) *gateway.Service {
 // turnsOf are turns with the agent "fast" at a URL.
 func turnsOf(t *testing.T, h *house, url string) *gateway.Service {
 	t.Helper()
-	return turnsBy(t, h, clientOf(t, agent.ProtocolResponses, url))
+	return turnsBy(t, h, agenttest.Client(t, agent.ProtocolResponses, agent.Config{URL: url}, agent.NewHTTPClient()))
 }
 
 // turnsBy is a gateway whose one agent, "fast", is behind client.

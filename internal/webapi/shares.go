@@ -73,7 +73,7 @@ type sharedMessage struct {
 	Role      string      `json:"role" enum:"user,assistant"`
 	Agent     string      `json:"agent,omitempty" doc:"The name of the agent that answered."`
 	Status    string      `json:"status" enum:"complete,completed,stopped,failed"`
-	StoppedBy string      `json:"stopped_by,omitempty" enum:"user,disconnect,shutdown,max_output_tokens,content_filter,agent" doc:"Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why."`
+	StoppedBy stoppedBy   `json:"stopped_by,omitempty"`
 	Content   string      `json:"content"`
 	Items     outputItems `json:"items,omitempty" doc:"An answer's texts with their citations, in the Responses vocabulary."`
 }
@@ -95,7 +95,7 @@ func (s *API) readShare(ctx context.Context, in *sharedInput) (*sharedOutput, er
 	}
 	out := &sharedOutput{Robots: "noindex, nofollow", Body: sharedView{Title: sh.Title, CreatedAt: timestamp(sh.CreatedAt), Messages: []sharedMessage{}}}
 	for _, m := range branch {
-		v := sharedMessage{Role: m.Role, Status: m.Status, StoppedBy: m.StoppedBy, Content: chat.TextOf(m.Content)}
+		v := sharedMessage{Role: m.Role, Status: m.Status, StoppedBy: stoppedBy(m.StoppedBy), Content: chat.TextOf(m.Content)}
 		if m.Role == chat.RoleAssistant {
 			v.Items = saidItems(m.Items)
 			if a, err := s.Gateway.Agent(m.AgentID); err == nil {

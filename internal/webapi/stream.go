@@ -134,7 +134,7 @@ func runJSON(hc huma.Context, turn *gateway.Turn) {
 		}
 		v.Error = &answerError{Code: a.ErrorCode, Message: a.ErrorMessage}
 	}
-	v.StoppedBy, v.OutputText, v.TraceSummary = a.StoppedBy, a.Text, a.Summary
+	v.StoppedBy, v.OutputText, v.TraceSummary = stoppedBy(a.StoppedBy), a.Text, a.Summary
 	v.Output = append(v.Output, a.Items...)
 	writeJSON(hc, http.StatusOK, v)
 }

@@ -144,13 +144,14 @@ func protocolOf(doc gjson.Result) string {
 // decides.
 func (s *session) byQuestion(ctx context.Context) (Finding, error) {
 	a, err := s.ask(ctx, asInput)
+	speaks := a.protocol()
 	switch {
 	case err != nil:
 		return Finding{}, err
-	case a.status == http.StatusOK && a.protocol() == agent.ProtocolResponses:
-		return Finding{agent.ProtocolResponses, "it took a question as input"}, nil
-	case a.status == http.StatusOK && a.protocol() != "": // it takes anything
-		return Finding{a.protocol(), "it answered with " + forms[a.protocol()]}, nil
+	case a.status == http.StatusOK && speaks == agent.ProtocolResponses:
+		return Finding{speaks, "it took a question as input"}, nil
+	case a.status == http.StatusOK && speaks != "": // it takes anything
+		return Finding{speaks, "it answered with " + forms[speaks]}, nil
 	case a.status != http.StatusOK && a.status != http.StatusBadRequest && a.status != http.StatusUnprocessableEntity:
 		return Finding{}, s.failed(a)
 	}
@@ -163,13 +164,14 @@ func (s *session) byQuestion(ctx context.Context) (Finding, error) {
 	if a, err = s.ask(ctx, asMessages); err != nil {
 		return Finding{}, err
 	}
+	speaks = a.protocol()
 	switch {
 	case strings.Contains(a.text(), useInput):
 		return Finding{agent.ProtocolResponses, "it refused messages and asked for input"}, nil
 	case a.status != http.StatusOK:
 		return Finding{}, s.failed(a)
-	case a.protocol() == agent.ProtocolChatCompletions, a.protocol() == agent.ProtocolChatAgent:
-		return Finding{a.protocol(), "it took a question as messages" + refused + ", and answered with " + forms[a.protocol()]}, nil
+	case forms[speaks] != "":
+		return Finding{speaks, "it took a question as messages" + refused + ", and answered with " + forms[speaks]}, nil
 	}
 	return Finding{}, nil
 }
