@@ -203,7 +203,7 @@ export class Ballot extends EventTarget {
   async #read() {
     const act = this.#act;
     const { clientRequestId, name } = this.target;
-    const response = await this.#client.send("GET", `/api/v1/feedback?${new URLSearchParams({ target: clientRequestId, name })}`, { signal: AbortSignal.timeout?.(longestTry) });
+    const response = await this.#try("GET", `/api/v1/feedback?${new URLSearchParams({ target: clientRequestId, name })}`);
     const mine = (await response.json()).items.find((item) => item.kind === "feedback" && (!this.target.sourceId || item.source_id === this.target.sourceId));
     if (this.#act !== act) return;
     this.#confirmed = mine ? { value: mine.value, reasons: mine.reasons ?? [], comment: mine.rationale ?? "" } : nothing;
@@ -310,7 +310,7 @@ export class Ballot extends EventTarget {
       feedbackId = (await this.#rate(this.#sent.vote, this.#sent.key)).feedback_id;
     }
     try {
-      return await (await this.#client.send("DELETE", `/api/v1/feedback/${encodeURIComponent(feedbackId)}`, { signal: AbortSignal.timeout?.(longestTry) })).json();
+      return await (await this.#try("DELETE", `/api/v1/feedback/${encodeURIComponent(feedbackId)}`)).json();
     } catch (error) {
       if (error instanceof Problem && error.status === 404) return undefined;
       throw error;
@@ -320,7 +320,12 @@ export class Ballot extends EventTarget {
   async #rate(vote, key) {
     const { clientRequestId, agentId, name, sourceId } = this.target;
     const body = { trace_id: clientRequestId, agent_id: agentId, assessment_name: name, assessment_value: vote.value, rationale: vote.comment, reasons: vote.reasons, source_id: sourceId };
-    return (await this.#client.send("POST", "/api/log_assessment", { body, headers: { "Idempotency-Key": key }, signal: AbortSignal.timeout?.(longestTry) })).json();
+    return (await this.#try("POST", "/api/log_assessment", { body, headers: { "Idempotency-Key": key } })).json();
+  }
+
+  /** One request, not for ever where the browser can say so. */
+  #try(method, path, options) {
+    return this.#client.send(method, path, { ...options, signal: AbortSignal.timeout?.(longestTry) });
   }
 
   /** Follows a delivery to its end, gently, and not for ever. */

@@ -10,6 +10,15 @@ useBrowser();
 const up = { name: "Good response" };
 const down = { name: "Bad response" };
 
+/** Asks in the example's page. Returns the thumbs of the answer, and its id. */
+async function asked(page: Page) {
+  await page.getByLabel("Question").fill("Hello");
+  await page.keyboard.press("Enter");
+  const element = page.locator("thumbprint-feedback[client-request-id]");
+  await element.getByRole("button", up).waitFor();
+  return { element, id: (await element.getAttribute("client-request-id")) ?? "" };
+}
+
 describe("the element in a page of somebody else's", () => {
   let server: Server;
   let example: { url: string; close(): Promise<void> };
@@ -24,9 +33,7 @@ describe("the element in a page of somebody else's", () => {
 
   it("rates an answer, with reasons and a comment, changes it and takes it back", () =>
     withPageOf(example.url, { bypassCSP: false }, async ({ page }) => {
-      await page.getByLabel("Question").fill("Hello");
-      await page.keyboard.press("Enter");
-      const element = page.locator("thumbprint-feedback[client-request-id]");
+      const { element, id } = await asked(page);
       await element.getByRole("button", down).click();
       await element.getByRole("group", { name: "What went wrong?" }).waitFor();
       await element.getByRole("button", { name: "Incomplete" }).click();
@@ -34,7 +41,6 @@ describe("the element in a page of somebody else's", () => {
       await page.keyboard.press("Control+Enter");
       await element.locator('[data-delivery="delivered"]').waitFor();
       expect(await element.getByRole("textbox").count()).toBe(0);
-      const id = (await element.getAttribute("client-request-id")) ?? "";
       expect(await ratings(server.url, id)).toEqual([false]);
       await element.getByRole("button", { name: "Edit your comment: Half of it" }).click();
       expect(await element.getByRole("button", { name: "Incomplete" }).getAttribute("aria-pressed")).toBe("true");
@@ -48,11 +54,7 @@ describe("the element in a page of somebody else's", () => {
 
   it("keeps a rating while the server is away, also over a reload, and then sends it once", () =>
     withPageOf(example.url, {}, async ({ page }) => {
-      await page.getByLabel("Question").fill("Hello");
-      await page.keyboard.press("Enter");
-      const element = page.locator("thumbprint-feedback[client-request-id]");
-      await element.getByRole("button", up).waitFor();
-      const id = (await element.getAttribute("client-request-id")) ?? "";
+      const { element, id } = await asked(page);
       await server.kill();
       await element.getByRole("button", up).click();
       await element.locator('[data-delivery="waiting"]').getByText("Will be sent").waitFor();
@@ -95,11 +97,7 @@ describe("the element in a page of somebody else's", () => {
 
     it("sends what both have kept once", () =>
       withPageOf(example.url, {}, async ({ page }) => {
-        await page.getByLabel("Question").fill("Hello");
-        await page.keyboard.press("Enter");
-        const element = page.locator("thumbprint-feedback[client-request-id]");
-        await element.getByRole("button", up).waitFor();
-        const id = (await element.getAttribute("client-request-id")) ?? "";
+        const { element, id } = await asked(page);
         await server.kill();
         await element.getByRole("button", up).click();
         await element.locator('[data-delivery="waiting"]').waitFor();
@@ -119,11 +117,7 @@ describe("the element in a page of somebody else's", () => {
 
     it("lets no older press pass a newer one, and both show the newer one", () =>
       withPageOf(example.url, {}, async ({ page }) => {
-        await page.getByLabel("Question").fill("Hello");
-        await page.keyboard.press("Enter");
-        const element = page.locator("thumbprint-feedback[client-request-id]");
-        await element.getByRole("button", up).waitFor();
-        const id = (await element.getAttribute("client-request-id")) ?? "";
+        const { element, id } = await asked(page);
         const other = await tabBeside(page, id);
         const { sent, letGo, held } = await hold(page);
         await element.getByRole("button", up).click();
@@ -143,12 +137,9 @@ describe("the element in a page of somebody else's", () => {
 
   it("shows what the server knows, and goes back when there is nothing to rate", () =>
     withPageOf(example.url, {}, async ({ page }) => {
-      await page.getByLabel("Question").fill("Hello");
-      await page.keyboard.press("Enter");
-      const element = page.locator("thumbprint-feedback[client-request-id]");
+      const { element, id } = await asked(page);
       await element.getByRole("button", up).click();
       await element.locator('[data-delivery="delivered"]').waitFor();
-      const id = (await element.getAttribute("client-request-id")) ?? "";
       await page.reload();
       await page.evaluate((known) => {
         for (const name of [known, "req-ffffffffffffffff"]) {
@@ -168,9 +159,7 @@ describe("the element in a page of somebody else's", () => {
     const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
     for (const colorScheme of ["light", "dark"] as const) {
       await withPageOf(example.url, { bypassCSP: true, colorScheme, locale: "de-DE" }, async ({ page }) => {
-        await page.getByLabel("Question").fill("Hello");
-        await page.keyboard.press("Enter");
-        const element = page.locator("thumbprint-feedback[client-request-id]");
+        const { element } = await asked(page);
         await element.getByRole("button", down).click();
         await element.locator('[data-delivery="delivered"]').waitFor();
         const accent = await element.getByRole("button", down).evaluate((button) => getComputedStyle(button).color);
