@@ -87,7 +87,7 @@ var libraries = []banned{
 	{"github.com/jackc/pgx", []string{"internal/sqldb"}, "drivers sit behind the one handle"},
 	{"github.com/pressly/goose", []string{"internal/sqldb"}, "migrations run where the database is opened"},
 	{"github.com/maypok86/otter", []string{"internal/link", "internal/quota"}, "the bounded caches: of links, of callers"},
-	{"github.com/tidwall/gjson", []string{"internal/agent", "internal/gateway"}, "peeking into events and spans without decoding them"},
+	{"github.com/tidwall/gjson", []string{"internal/agent", "internal/gateway", "internal/httpx", "internal/webapi"}, "peeking into events and spans without decoding them, and checking what callers send"},
 	{"go.opentelemetry.io/otel", []string{"mlflowtrace"}, "the public tracing package speaks OpenTelemetry's API; the house itself does not need it"},
 	{"go.opentelemetry.io/collector/pdata", []string{"mlflowtrace", "internal/mlflowapi", "internal/tracecopy", "bench"}, "OTLP's wire format"},
 	{"github.com/danielgtaylor/huma", []string{"internal/webapi"}, "our API is described by its types; MLflow's is described by MLflow"},

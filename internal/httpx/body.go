@@ -21,6 +21,9 @@ const bodyTime = 30 * time.Second
 // that its sender sees why. Beyond that the connection breaks.
 const lingering = 128 << 20
 
+// maxPromised is how much room is made for a body that so far is only promised.
+const maxPromised = 64 << 10
+
 // JSONBody reads the request's whole body, at most limit bytes of it, checks
 // that it is one well-behaved JSON value (see CheckJSON) under a JSON content
 // type, and gives it to next. A request without a body passes.
@@ -74,7 +77,12 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	var data []byte
 	var err error
-	if r.ContentLength <= limit {
+	switch n := r.ContentLength; {
+	case n > limit:
+	case n >= 0 && n <= maxPromised:
+		data = make([]byte, n)
+		_, err = io.ReadFull(r.Body, data)
+	default:
 		data, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
 	}
 	switch {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/jsonextent"
 )
@@ -33,18 +35,21 @@ func CheckJSON(data []byte) error {
 	if depth, _ := jsonextent.Of(data); depth > maxDepth {
 		return errs.New(errs.Invalid, "The JSON is nested deeper than %d levels.", maxDepth)
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(data, &whole); err != nil {
-		return malformed(data, err)
+	if !gjson.ValidBytes(data) {
+		return malformed(data)
 	}
 	return checkTokens(data)
 }
 
-func malformed(data []byte, err error) error {
+// malformed says what is wrong, in the words of the standard library's parser.
+func malformed(data []byte) error {
+	var whole json.RawMessage
+	err := json.Unmarshal(data, &whole)
 	var syntax *json.SyntaxError
-	switch text := err.Error(); {
-	case !errors.As(err, &syntax):
+	if !errors.As(err, &syntax) {
 		return errs.Wrap(err, errs.Invalid, "The body is not valid JSON.")
+	}
+	switch text := err.Error(); {
 	case text == "unexpected end of JSON input", syntax.Offset == int64(len(data)) && endsInAWord(data, text):
 		return errs.New(errs.Invalid, "The JSON ends too early.")
 	case strings.HasSuffix(text, "after top-level value"):

