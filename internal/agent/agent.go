@@ -41,9 +41,10 @@ type Request struct {
 	// "Bearer". Only ForwardUser looks at it.
 	Authorization string
 
-	// OnWait, if not nil, is called by Stream.Next whenever it is about to wait
-	// for the agent. Every client must call it: what came together may be passed
-	// on together, but nothing may be held back while there is nothing to do.
+	// OnWait, if not nil, is called by Open and by Stream.Next whenever they are
+	// about to wait, for the agent or for what it takes to ask it. Every client must
+	// call it: what came together may be passed on together, but nothing may be held
+	// back while there is nothing to do. Open may call it from several goroutines.
 	OnWait func()
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -25,25 +26,40 @@ const token = "dapi0123456789abcdef"
 // machine a short one would end what is not about silence.
 func dial(t *testing.T, url string) *responses.Client {
 	t.Helper()
-	return dialFor(t, url, 0)
+	return dialBy(t, agent.NewHTTPClient(), url, 0)
 }
+
+const short = 200 * time.Millisecond
 
 // impatient returns a client with short limits, so that silence is found in the
 // time of a test.
 func impatient(t *testing.T, url string) *responses.Client {
 	t.Helper()
-	return dialFor(t, url, 200*time.Millisecond)
+	return dialBy(t, agent.NewHTTPClient(), url, short)
 }
 
-func dialFor(t *testing.T, url string, silence time.Duration) *responses.Client {
+func dialBy(t *testing.T, hc *http.Client, url string, silence time.Duration) *responses.Client {
 	t.Helper()
 	c, err := responses.New(agent.Config{
 		URL: url, Auth: agent.BearerToken(token), MaxEvent: 64 << 10, HeaderTimeout: silence, IdleTimeout: silence,
-	}, agent.NewHTTPClient())
+	}, hc)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// byEachWay runs test once for each way in which a question may travel: asked directly,
+// and by net/http, as what is encrypted is.
+func byEachWay(t *testing.T, test func(t *testing.T, hc *http.Client)) {
+	t.Run("direct", func(t *testing.T) {
+		t.Parallel()
+		test(t, agent.NewHTTPClient())
+	})
+	t.Run("net/http", func(t *testing.T) {
+		t.Parallel()
+		test(t, &http.Client{Transport: agent.NewTransport().Transport})
+	})
 }
 
 // Every way an upstream fails is one error with a code and a sentence, after
@@ -108,31 +124,33 @@ func TestFaults(t *testing.T) {
 		"error without words":       {[]agenttest.Step{agenttest.Event(`{"type": "error"}`)}, 0, agent.CodeAgentError, "without saying why"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			srv := agenttest.New(t, agenttest.Always(tc.script...))
-			c := dial(t, srv.URL)
-			if tc.code == agent.CodeTimeout {
-				c = impatient(t, srv.URL)
-			}
-			events, err := consume(context.Background(), c)
-			if len(events) != tc.events {
-				t.Errorf("%d events, want %d: %q", len(events), tc.events, events)
-			}
-			var e *agent.Error
-			if !errors.As(err, &e) || e.Code != tc.code || !strings.Contains(e.Message, tc.says) {
-				t.Fatalf("error = %v\nwant code %s, saying %q", err, tc.code, tc.says)
-			}
-			if (tc.code == agent.CodeTruncated) != errors.Is(err, agent.ErrTruncated) {
-				t.Errorf("errors.Is(%v, ErrTruncated) = %v", err, tc.code != agent.CodeTruncated)
-			}
-			for _, text := range []string{e.Message, err.Error()} {
-				if strings.Contains(text, token) || strings.ContainsAny(text[:len(e.Message)], "\r\n") {
-					t.Errorf("a credential or a line end in %q", text)
+			byEachWay(t, func(t *testing.T, hc *http.Client) {
+				srv := agenttest.New(t, agenttest.Always(tc.script...))
+				var silence time.Duration
+				if tc.code == agent.CodeTimeout {
+					silence = short
 				}
-			}
-			if n := len(srv.Requests()); n != 1 {
-				t.Errorf("%d requests; a failed call must not be repeated, nor a redirect followed", n)
-			}
+				c := dialBy(t, hc, srv.URL, silence)
+				events, err := consume(context.Background(), c)
+				if len(events) != tc.events {
+					t.Errorf("%d events, want %d: %q", len(events), tc.events, events)
+				}
+				var e *agent.Error
+				if !errors.As(err, &e) || e.Code != tc.code || !strings.Contains(e.Message, tc.says) {
+					t.Fatalf("error = %v\nwant code %s, saying %q", err, tc.code, tc.says)
+				}
+				if (tc.code == agent.CodeTruncated) != errors.Is(err, agent.ErrTruncated) {
+					t.Errorf("errors.Is(%v, ErrTruncated) = %v", err, tc.code != agent.CodeTruncated)
+				}
+				for _, text := range []string{e.Message, err.Error()} {
+					if strings.Contains(text, token) || strings.ContainsAny(text[:len(e.Message)], "\r\n") {
+						t.Errorf("a credential or a line end in %q", text)
+					}
+				}
+				if n := len(srv.Requests()); n != 1 {
+					t.Errorf("%d requests; a failed call must not be repeated, nor a redirect followed", n)
+				}
+			})
 		})
 	}
 }
@@ -207,15 +225,16 @@ func TestOddButProper(t *testing.T) {
 		"large event":                 {[]agenttest.Step{agenttest.Event(agenttest.Delta(strings.Repeat("x", 60_000))), agenttest.Done()}, []string{agenttest.Delta(strings.Repeat("x", 60_000))}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			srv := agenttest.New(t, agenttest.Always(tc.script...))
-			events, err := consume(context.Background(), dial(t, srv.URL))
-			if err != io.EOF {
-				t.Errorf("ended with %v", err)
-			}
-			if d := cmp.Diff(tc.want, events); d != "" {
-				t.Errorf("events (-want +got):\n%s", d)
-			}
+			byEachWay(t, func(t *testing.T, hc *http.Client) {
+				srv := agenttest.New(t, agenttest.Always(tc.script...))
+				events, err := consume(context.Background(), dialBy(t, hc, srv.URL, 0))
+				if err != io.EOF {
+					t.Errorf("ended with %v", err)
+				}
+				if d := cmp.Diff(tc.want, events); d != "" {
+					t.Errorf("events (-want +got):\n%s", d)
+				}
+			})
 		})
 	}
 }

@@ -72,21 +72,22 @@ func TestWire(t *testing.T) {
 		"endless head":                    {"HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: "+strings.Repeat("x", 8000)+"\r\n", 64), 0, agent.CodeUnreachable, "head of its answer is too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			events, err := consume(context.Background(), dial(t, says(t, tc.text)))
-			if len(events) != tc.events {
-				t.Errorf("%d events, want %d: %q", len(events), tc.events, events)
-			}
-			if tc.code == "" {
-				if err != io.EOF {
-					t.Errorf("ended with %v", err)
+			byEachWay(t, func(t *testing.T, hc *http.Client) {
+				events, err := consume(context.Background(), dialBy(t, hc, says(t, tc.text), 0))
+				if len(events) != tc.events {
+					t.Errorf("%d events, want %d: %q", len(events), tc.events, events)
 				}
-				return
-			}
-			var e *agent.Error
-			if !errors.As(err, &e) || e.Code != tc.code || !strings.Contains(e.Message, tc.says) || len(e.Message) > 1000 {
-				t.Errorf("error = %v\nwant code %s, saying %q", err, tc.code, tc.says)
-			}
+				if tc.code == "" {
+					if err != io.EOF {
+						t.Errorf("ended with %v", err)
+					}
+					return
+				}
+				var e *agent.Error
+				if !errors.As(err, &e) || e.Code != tc.code || !strings.Contains(e.Message, tc.says) || len(e.Message) > 1000 {
+					t.Errorf("error = %v\nwant code %s, saying %q", err, tc.code, tc.says)
+				}
+			})
 		})
 	}
 }

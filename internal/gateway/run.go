@@ -25,10 +25,6 @@ type Sink interface {
 	Flush() error
 }
 
-// patience is how long the answer's name waits for an agent that answers at once:
-// then both go out together, and neither waits for the other.
-const patience = time.Millisecond
-
 // Run answers the turn into sink and returns the answer, which is stored by
 // then (or has failed with the code not_stored). When ctx ends or sink fails, the agent's call ends and the answer is
 // stored as stopped by disconnect.
@@ -138,9 +134,7 @@ func (t *Turn) relayAll(sink Sink, obs *observer) error {
 	}
 	t.called = true
 	t.req.OnWait = func() { t.flush(sink) }
-	early := time.AfterFunc(patience, t.req.OnWait)
 	stream, err := t.agent.Client.Open(t.ctx, &t.req)
-	early.Stop()
 	if err != nil {
 		return err
 	}

@@ -82,6 +82,9 @@ func (c *Client) Find(ctx context.Context, req *agent.Request) (Finding, error) 
 	if f := c.found.Load(); f != nil {
 		return *f, nil
 	}
+	if req.OnWait != nil {
+		req.OnWait()
+	}
 	select { // one asks for all
 	case c.asking <- struct{}{}:
 		defer func() { <-c.asking }()

@@ -36,7 +36,7 @@ func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, er
 		return nil, err
 	}
 	body := c.caller.Body(req)
-	body["messages"] = messages(req.Messages)
+	body.Messages = messages(req.Messages)
 	return c.caller.Open(ctx, req, body, &translator{speech: upstream.NewSpeech(req.ClientRequestID)})
 }
 

@@ -40,9 +40,9 @@ func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, er
 		return nil, err
 	}
 	body := c.caller.Body(req)
-	body["messages"] = messages(req.Messages)
+	body.Messages = messages(req.Messages)
 	// Without it the protocol does not tell tokens when it streams.
-	body["stream_options"] = map[string]bool{"include_usage": true}
+	body.StreamOptions = &upstream.StreamOptions{IncludeUsage: true}
 	return c.caller.Open(ctx, req, body, &translator{speech: upstream.NewSpeech(req.ClientRequestID)})
 }
 

@@ -42,7 +42,7 @@ func New(cfg agent.Config, hc *http.Client) (*Client, error) {
 // Open implements agent.Client.
 func (c *Client) Open(ctx context.Context, req *agent.Request) (agent.Stream, error) {
 	body := c.caller.Body(req)
-	body["input"] = input(req)
+	body.Input = input(req)
 	return c.caller.Open(ctx, req, body, &translator{})
 }
 

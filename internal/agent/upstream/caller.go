@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
 	"time"
@@ -18,9 +18,9 @@ import (
 
 // Caller calls one agent. It is safe for concurrent use.
 type Caller struct {
-	cfg  agent.Config
-	http *http.Client
-	host string // for messages: where, without userinfo, path or query
+	cfg   agent.Config
+	http  http.RoundTripper // itself: it follows no redirect and keeps no cookie
+	blank *http.Request     // what all questions have in common
 }
 
 // New returns a Caller for the agent cfg describes. Of hc only the transport is
@@ -44,12 +44,14 @@ func New(cfg agent.Config, hc *http.Client) (*Caller, error) {
 	cfg.MaxEvent = positive(cfg.MaxEvent, agent.DefaultMaxEvent)
 	cfg.HeaderTimeout = positive(cfg.HeaderTimeout, agent.DefaultHeaderTimeout)
 	cfg.IdleTimeout = positive(cfg.IdleTimeout, agent.DefaultIdleTimeout)
-	never := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Caller{
-		cfg:  cfg,
-		http: &http.Client{Transport: hc.Transport, CheckRedirect: never},
-		host: u.Host,
-	}, nil
+	c := &Caller{cfg: cfg, http: hc.Transport}
+	c.blank = &http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
+		"Content-Type": {"application/json"}, "Accept": {"text/event-stream, application/json"}, "User-Agent": {"thumbprint"},
+	}}
+	if c.Sends(agent.SendReturnTraceHeader) {
+		c.blank.Header.Set("X-Mlflow-Return-Trace-Id", "true")
+	}
+	return c, nil
 }
 
 func positive[T int | time.Duration](v, otherwise T) T {
@@ -62,67 +64,19 @@ func positive[T int | time.Duration](v, otherwise T) T {
 // Sends reports whether the configuration lists the way (an agent.Send word).
 func (c *Caller) Sends(way string) bool { return slices.Contains(c.cfg.Send, way) }
 
-// Body returns the members of a request body that are the same in all
-// protocols: stream, model, and what carries the id and the context.
-func (c *Caller) Body(req *agent.Request) map[string]any {
-	body := map[string]any{"stream": true}
-	if c.cfg.Model != "" {
-		body["model"] = c.cfg.Model
-	}
-	custom := maps.Clone(req.CustomInputs)
-	if c.Sends(agent.SendCustomInputs) {
-		if custom == nil {
-			custom = map[string]any{}
-		}
-		custom["client_request_id"] = req.ClientRequestID
-	}
-	if len(custom) > 0 {
-		body["custom_inputs"] = custom
-	}
-	if c.Sends(agent.SendMetadata) {
-		body["metadata"] = map[string]string{"client_request_id": req.ClientRequestID}
-	}
-	if c.Sends(agent.SendTopLevel) {
-		body["client_request_id"] = req.ClientRequestID
-	}
-	if c.Sends(agent.SendReturnTrace) {
-		body["databricks_options"] = map[string]bool{"return_trace": true}
-	}
-	if about := c.context(req); len(about) > 0 {
-		body["context"] = about
-	}
-	return body
-}
-
-// context returns the conversation and the user for an agent that knows the
-// member; see agent.Config.Send.
-func (c *Caller) context(req *agent.Request) map[string]string {
-	about := map[string]string{}
-	known := []string{agent.SendContext, agent.SendCustomInputs, agent.SendTopLevel, agent.SendReturnTrace}
-	if !slices.ContainsFunc(known, c.Sends) {
-		return nil
-	}
-	if req.ConversationID != "" {
-		about["conversation_id"] = req.ConversationID
-	}
-	if req.User != "" {
-		about["user_id"] = req.User
-	}
-	return about
-}
-
 // Open posts body and returns the answer as a stream that t translates. It has
 // the contract of agent.Client's Open.
-func (c *Caller) Open(ctx context.Context, req *agent.Request, body map[string]any, t Translator) (agent.Stream, error) {
+func (c *Caller) Open(ctx context.Context, req *agent.Request, body *Body, t Translator) (agent.Stream, error) {
 	payload, err := encode(body)
 	if err != nil {
 		return nil, &agent.Error{Code: agent.CodeAgentError, Message: "The question could not be put into a request for the agent.", Cause: err}
 	}
-	cl := &call{parent: ctx, host: c.host, idle: c.cfg.IdleTimeout, onWait: req.OnWait}
+	cl := &call{parent: ctx, host: c.blank.Host, idle: c.cfg.IdleTimeout, onWait: req.OnWait}
 	if cl.onWait == nil {
 		cl.onWait = func() {}
 	}
 	if c.cfg.Auth != nil {
+		cl.onWait() // a token may have to be fetched
 		if cl.token, err = c.cfg.Auth(ctx, req); err != nil {
 			return nil, cl.authError(err)
 		}
@@ -130,14 +84,7 @@ func (c *Caller) Open(ctx context.Context, req *agent.Request, body map[string]a
 	cl.ctx, cl.cancel = context.WithCancelCause(ctx)
 	cl.timer = time.AfterFunc(c.cfg.HeaderTimeout, func() { cl.cancel(errSilent) })
 	question := &letter{payload}
-	hr, err := http.NewRequestWithContext(cl.ctx, http.MethodPost, c.cfg.URL, question.open())
-	if err != nil {
-		cl.close()
-		return nil, &agent.Error{Code: agent.CodeUnreachable, Message: "The agent's URL cannot be called."}
-	}
-	hr.ContentLength, hr.GetBody = int64(len(payload)), func() (io.ReadCloser, error) { return question.open(), nil }
-	c.setHeaders(hr.Header, req, cl.token)
-	resp, err := c.http.Do(hr)
+	resp, err := c.http.RoundTrip(c.request(cl, req, question))
 	question.text = nil // nobody sends it again, but its request lives as long as the stream
 	cl.timer.Stop()
 	if err != nil {
@@ -145,6 +92,26 @@ func (c *Caller) Open(ctx context.Context, req *agent.Request, body map[string]a
 		return nil, cl.unreachable(err)
 	}
 	return cl.answer(resp, c.cfg.MaxEvent, t)
+}
+
+// request returns the question's request. Whoever listens is told what there is when
+// the question has left, while the agent thinks; and sooner where that may take long,
+// which is a new connection, or any that net/http looks for.
+func (c *Caller) request(cl *call, req *agent.Request, question *letter) *http.Request {
+	r := c.blank.WithContext(httptrace.WithClientTrace(cl.ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { cl.onWait() },
+		WroteRequest: func(httptrace.WroteRequestInfo) { cl.onWait() },
+	}))
+	r.Header = c.blank.Header.Clone()
+	r.Body, r.ContentLength = question.open(), int64(len(question.text))
+	r.GetBody = func() (io.ReadCloser, error) { return question.open(), nil }
+	if cl.token != "" {
+		r.Header.Set("Authorization", "Bearer "+cl.token)
+	}
+	if c.Sends(agent.SendHeader) {
+		r.Header.Set("X-Client-Request-Id", req.ClientRequestID)
+	}
+	return r
 }
 
 // letter is what is sent, once or, on a connection that turned out to be stale,
@@ -169,7 +136,7 @@ func (r *reading) Read(p []byte) (int, error) {
 }
 
 // encode writes JSON without the escapes that are made for HTML.
-func encode(body map[string]any) ([]byte, error) {
+func encode(body *Body) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -177,19 +144,4 @@ func encode(body map[string]any) ([]byte, error) {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-func (c *Caller) setHeaders(h http.Header, req *agent.Request, token string) {
-	h.Set("Content-Type", "application/json")
-	h.Set("Accept", "text/event-stream, application/json")
-	h.Set("User-Agent", "thumbprint")
-	if token != "" {
-		h.Set("Authorization", "Bearer "+token)
-	}
-	if c.Sends(agent.SendHeader) {
-		h.Set("X-Client-Request-Id", req.ClientRequestID)
-	}
-	if c.Sends(agent.SendReturnTraceHeader) {
-		h.Set("X-Mlflow-Return-Trace-Id", "true")
-	}
 }

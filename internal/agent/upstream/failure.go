@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
 
@@ -44,10 +43,6 @@ func (c *call) unreachable(err error) error {
 	}
 	if err := c.silent("did not answer in time"); err != nil {
 		return err
-	}
-	// *url.Error repeats the URL, and with it what its query may hold.
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
 	}
 	msg := fmt.Sprintf("The agent at %s cannot be reached%s.", c.host, reason(err))
 	return &agent.Error{Code: agent.CodeUnreachable, Message: msg, Cause: err}
