@@ -120,6 +120,8 @@ func TestFaults(t *testing.T) {
 		"error inside an error":  {[]agenttest.Step{agenttest.Event(`{"type": "error", "error": {"message": "boom"}}`)}, 0, agent.CodeAgentError, "boom"},
 		"response failed": {[]agenttest.Step{hello, agenttest.Event(`{"type": "response.failed", "response": {"status": "failed", "error": {"code": "server_error", "message": "boom"}}}`)},
 			1, agent.CodeAgentError, "boom"},
+		"response done, and failed": {[]agenttest.Step{hello, agenttest.Event(`{"type": "response.done", "response": {"status": "failed", "status_details": {"type": "failed", "error": {"code": "server_error", "message": "boom"}}}}`)},
+			1, agent.CodeAgentError, "boom"},
 		"error event in plain text": {[]agenttest.Step{agenttest.Raw("event: error\ndata: boom\n\n")}, 0, agent.CodeAgentError, "boom"},
 		"error without words":       {[]agenttest.Step{agenttest.Event(`{"type": "error"}`)}, 0, agent.CodeAgentError, "without saying why"},
 	} {

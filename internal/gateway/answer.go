@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
@@ -42,12 +44,14 @@ func (a *Answer) Cut() bool {
 	return a.StoppedBy == StoppedByLimit || a.StoppedBy == StoppedByFilter || a.StoppedBy == StoppedByAgent
 }
 
-// cutBy is what StoppedBy says of a response that closes; "" when it is whole.
+// cutBy is what StoppedBy says of a response that closes; "" when it is whole. The
+// Realtime API calls status_details what the Responses API calls incomplete_details.
 func cutBy(kind string, response gjson.Result) string {
-	if kind == "response.completed" && response.Get("status").Str != "incomplete" {
+	status := response.Get("status").Str
+	if (kind == vocab.TypeCompleted || kind == vocab.TypeDone) && status != "incomplete" && status != "cancelled" {
 		return ""
 	}
-	switch response.Get("incomplete_details.reason").Str {
+	switch cmp.Or(response.Get("incomplete_details.reason").Str, response.Get("status_details.reason").Str) {
 	case StoppedByLimit:
 		return StoppedByLimit
 	case StoppedByFilter:

@@ -26,6 +26,11 @@ func cutBy(details string) string {
 	return `{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{` + details + `}}}`
 }
 
+// doneAs is how the Realtime API and its like end a response, however it ended.
+func doneAs(members string) string {
+	return `{"type":"response.done","response":{` + members + `}}`
+}
+
 func onSQLite(t *testing.T) *house { return newHouse(t, sqldbtest.SQLite(t)) }
 
 // TestEveryEndIsExplicit: whatever ends a turn, it has one state, which is said
@@ -66,6 +71,13 @@ func TestEveryEndIsExplicit(t *testing.T) {
 		{name: "completed, and says it is not", script: []any{delta("m", "half"), `{"type":"response.completed","response":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`},
 			status: chat.Stopped, by: "max_output_tokens", text: "half"},
 		{name: "cancelled at the agent's", script: []any{delta("m", "half"), `{"type":"response.cancelled","response":{"status":"cancelled"}}`}, status: chat.Stopped, by: "agent", text: "half"},
+		{name: "done, and says it is not whole", script: []any{delta("m", "half"), doneAs(`"status":"incomplete","incomplete_details":{"reason":"content_filter"}`)}, status: chat.Stopped, by: "content_filter", text: "half"},
+		{name: "done, and says so as Realtime does", script: []any{delta("m", "half"), doneAs(`"status":"incomplete","status_details":{"type":"incomplete","reason":"max_output_tokens"}`)},
+			status: chat.Stopped, by: "max_output_tokens", text: "half"},
+		{name: "done, and was cancelled", script: []any{delta("m", "half"), doneAs(`"status":"cancelled","status_details":{"type":"cancelled","reason":"turn_detected"}`)}, status: chat.Stopped, by: "agent", text: "half"},
+		{name: "completed, and was cancelled", script: []any{delta("m", "half"), `{"type":"response.completed","response":{"status":"cancelled"}}`}, status: chat.Stopped, by: "agent", text: "half"},
+		{name: "cut, and done without a status", script: []any{delta("m", "half"), cutBy(`"reason":"max_output_tokens"`), doneAs("")}, status: chat.Stopped, by: "max_output_tokens", text: "half"},
+		{name: "cut once, went on, and done", script: []any{cutBy(`"reason":"max_output_tokens"`), delta("m", "all"), done("m", "all"), doneAs(`"status":"completed"`)}, status: chat.Completed, text: "all"},
 		{name: "cut once, and went on", script: []any{cutBy(`"reason":"max_output_tokens"`), delta("m", "all"), done("m", "all"), `{"type":"response.completed","response":{}}`}, status: chat.Completed, text: "all"},
 		{name: "cut, and then failed", script: []any{delta("m", "half"), cutBy(`"reason":"max_output_tokens"`), failed}, status: chat.Failed, code: agent.CodeAgentError, text: "half"},
 		{name: "failed before", openErr: failed, status: chat.Failed, code: agent.CodeAgentError},

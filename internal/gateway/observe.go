@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
@@ -56,8 +57,12 @@ func (o *observer) see(ev agent.Event) error {
 		o.item(gjson.GetBytes(ev.Data, "item"), time.Now())
 	case "function_call_output": // some agents send the bare item as an event
 		o.item(gjson.ParseBytes(ev.Data), time.Now())
-	case "response.completed", "response.incomplete", "response.cancelled":
+	case vocab.TypeCompleted, vocab.TypeIncomplete, vocab.TypeCancelled:
 		o.close(ev.Type, gjson.GetBytes(ev.Data, "response"))
+	case vocab.TypeDone: // may follow another end of the same response, which was counted
+		if r := gjson.GetBytes(ev.Data, "response"); r.Get("status").Exists() {
+			o.cut = cutBy(ev.Type, r)
+		}
 	}
 	return nil
 }

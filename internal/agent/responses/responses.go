@@ -82,7 +82,7 @@ type translator struct {
 // the last completed allows [DONE] to be missing.
 func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, err error) {
 	switch raw.Type {
-	case vocab.TypeCompleted, vocab.TypeIncomplete, "response.done", "response.cancelled":
+	case vocab.TypeCompleted, vocab.TypeIncomplete, vocab.TypeDone, vocab.TypeCancelled:
 		t.ended = true
 		return t.close(raw, out), nil
 	}
@@ -189,7 +189,7 @@ func closing(doc gjson.Result) agent.Event {
 			r.Usage = nil // an answer is not lost over its bill
 		}
 	}
-	if doc.Get("status").Str == "incomplete" {
+	if s := doc.Get("status").Str; s == "incomplete" || s == "cancelled" {
 		r.Incomplete = &vocab.Incomplete{Reason: doc.Get("incomplete_details.reason").Str}
 	}
 	for path, member := range map[string]*json.RawMessage{"metadata": &r.Metadata, "custom_outputs": &r.CustomOutputs} {

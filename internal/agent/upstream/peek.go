@@ -98,12 +98,15 @@ func peek(name string, data []byte) peeked {
 //	{"error_code": …, "message": …}
 //	{"type": "error", "code": …, "message": …}  or with an "error" object
 //	{"type": "response.failed", "response": {"error": {"code": …, "message": …}}}
+//	{"type": "response.done", "response": {"status": "failed", "status_details": {"error": …}}}  (OpenAI's Realtime)
 //	{"object": "error", "type": "BadRequestError", "message": …}  (older vLLM servers)
 func (p *peeked) judge(untyped bool, object, errorCode string, failure, message, code, response gjson.Result) {
 	switch {
 	case p.kind == "error", object == "error" && message.Exists() && !strings.Contains(p.kind, "."):
 	case p.kind == "response.failed":
 		failure = response.Get("error")
+	case p.kind == "response.done" && response.Get("status").Str == "failed":
+		failure = response.Get("status_details.error")
 	case untyped && failure.Exists() && failure.Type != gjson.Null && failure.Type != gjson.False:
 	case untyped && errorCode != "":
 	default:

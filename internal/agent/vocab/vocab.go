@@ -25,6 +25,8 @@ const (
 	TypeCompleted      = "response.completed"
 	TypeIncomplete     = "response.incomplete"
 	TypeFailed         = "response.failed"
+	TypeCancelled      = "response.cancelled"
+	TypeDone           = "response.done" // of the Realtime API, however the response ended
 )
 
 // Item is an output item: a message, a function call and so on. Only the
