@@ -169,7 +169,8 @@ export class Ballot extends EventTarget {
   #sent;
   #busy = false;
   #confirmed = nothing;
-  #looking = false;
+  /** Only the newest goes on. */
+  #looks = 0;
   /** The browser keeps the act; so where none is kept, another tab was done with a newer one. */
   #remembered = false;
   #wake = () => {};
@@ -328,23 +329,22 @@ export class Ballot extends EventTarget {
     return this.#client.send(method, path, { ...options, signal: AbortSignal.timeout?.(longestTry) });
   }
 
-  /** Follows a delivery to its end, gently, and not for ever. */
+  /** Follows a delivery to its end, gently, and not for ever. A new act ends that, and begins with short pauses again. */
   async #look() {
-    if (this.#looking) return;
-    this.#looking = true;
+    const [act, look] = [this.#act, ++this.#looks];
+    const newest = () => act === this.#act && look === this.#looks;
     for (const pause of looks) {
-      if (!this.state.delivery?.startsWith("waiting") || this.#busy) break;
+      if (!this.state.delivery?.startsWith("waiting") || !this.state.feedbackId || this.#busy) return;
       await sleep(pause);
-      const act = this.#act;
-      if (this.#busy || !this.state.feedbackId) break;
+      if (!newest()) return;
       try {
         const found = await (await this.#client.send("GET", `/api/v1/feedback/${encodeURIComponent(this.state.feedbackId)}`)).json();
-        if (act === this.#act) this.#set({ delivery: found.delivery, deliveryReason: found.delivery_reason });
+        if (!newest()) return;
+        this.#set({ delivery: found.delivery, deliveryReason: found.delivery_reason });
       } catch {
         // The rating is kept by the server; only our knowledge of it is late.
       }
     }
-    this.#looking = false;
   }
 }
 

@@ -175,6 +175,23 @@ describe("thumbs", () => {
       expect(mock.seen.redeliver).toHaveLength(1);
     }));
 
+  it("say what became of the newest press as soon as of a first one, however fast they came", () =>
+    withPage(at, async ({ page, mock }) => {
+      await page.getByText("An answer about").waitFor();
+      await page.clock.install();
+      await page.clock.pauseAt(await page.evaluate(() => Date.now() + 1000));
+      mock.faults.waiting = "waiting_for_trace";
+      const presses = [up, down, up, down];
+      for (const [before, thumb] of presses.entries()) {
+        await page.getByRole("button", thumb).click();
+        await until(() => mock.seen.rate.length, before + 1);
+        await page.locator('[data-delivery="waiting_for_trace"]').waitFor();
+      }
+      for (const entry of mock.state.feedback.values()) entry.delivery = "failed";
+      await page.clock.runFor(1000);
+      await page.locator('[data-delivery="failed"]').waitFor();
+    }));
+
   it("belong to their answer: a sibling has none of its brother's", () =>
     withPage({}, async ({ page }) => {
       await ask(page, "Hello");

@@ -67,7 +67,6 @@ export class Ballot {
   #remembered = false;
   #lastSent: Sent | undefined;
   #awake = new AbortController();
-  #polling = false;
 
   constructor(target: Target, around: Surroundings, feedback?: Feedback, kept?: Unsent) {
     this.#target = target;
@@ -224,30 +223,30 @@ export class Ballot {
     );
   }
 
-  /** Follows a delivery to its end, gently, and not for ever. */
+  /** Follows a delivery to its end, gently, and not for ever. A new act ends that, and begins with short pauses again. */
   async #poll(): Promise<void> {
-    if (this.#polling) return;
-    this.#polling = true;
+    if (unsent(this.state.get())) return; // it is followed when it is sent
+    this.#wake();
+    const { signal } = this.#awake;
     for (const delay of polls) {
-      if (!this.#undelivered()) break;
-      await pause(delay, this.#awake.signal);
-      const { feedbackId, act } = this.state.get();
-      if (!feedbackId || !this.#undelivered()) break;
+      if (!this.#undelivered()) return;
+      await pause(delay, signal);
+      const { feedbackId } = this.state.get();
+      if (signal.aborted || !feedbackId || !this.#undelivered()) return;
       if (document.hidden) continue;
       try {
         const feedback = await api.feedback(feedbackId);
-        if (this.state.get().act !== act) continue;
+        if (signal.aborted) return;
         this.#step({ type: "delivery", delivery: feedback.delivery, reason: feedback.delivery_reason });
       } catch {
         // The vote is kept by the server; only our knowledge of it is late.
       }
     }
-    this.#polling = false;
   }
 
   #undelivered(): boolean {
-    const { delivery, sync } = this.state.get();
-    return sync !== "waiting" && (delivery === "waiting_for_trace" || delivery === "waiting_for_mlflow");
+    const { delivery } = this.state.get();
+    return delivery === "waiting_for_trace" || delivery === "waiting_for_mlflow";
   }
 
   /** Ends all pauses: of the sending, and of the following of a delivery. */

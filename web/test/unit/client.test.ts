@@ -163,3 +163,23 @@ describe("the client's ratings in two tabs", () => {
     vi.useRealTimers();
   });
 });
+
+describe("the client's knowledge of a delivery", () => {
+  it("is as young after many quick presses as after a first one", async () => {
+    vi.useFakeTimers();
+    let delivery = "waiting_for_trace";
+    vi.stubGlobal("fetch", () => Promise.resolve(Response.json({ status: "accepted", feedback_id: "f-1", delivery })));
+    const ballot = new Thumbprint({ storage: storageOf(new Map()) }).ballot({ clientRequestId: "req-0123456789abcdef", name: "user_feedback" });
+    ballot.vote(true);
+    await vi.advanceTimersByTimeAsync(20_000);
+    for (const value of [false, true, false]) {
+      ballot.vote(value);
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    delivery = "delivered";
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(ballot.state).toMatchObject({ value: false, sync: "idle", delivery: "delivered" });
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+});
