@@ -139,6 +139,25 @@ func TestDialects(t *testing.T) {
 			chunk(`{"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}]}`, `"tool_calls"`),
 			chunk(`{"role": "tool", "tool_call_id": "c1", "content": "42"}`, "null"), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()},
 			[]string{"call c1: f {}", "output c1: 42", "+ a", "message msg_1_2: a", "completed"}},
+		"a call of the old kind, in pieces": {[]agenttest.Step{
+			chunk(`{"role": "assistant", "content": "ok", "function_call": {"name": "f", "arguments": ""}}`, "null"),
+			chunk(`{"function_call": {"arguments": "{\"a\""}}`, "null"), chunk(`{"function_call": {"arguments": ":1}"}}`, "null"),
+			chunk(`{}`, `"function_call"`), agenttest.Done()},
+			[]string{"+ ok", "message msg_1_1: ok", `call call_1_2: f {"a":1}`, "completed"}},
+		"calls of the old kind, their answers, then more": {[]agenttest.Step{
+			chunk(`{"function_call": {"name": "f", "arguments": "{}"}}`, `"function_call"`),
+			chunk(`{"role": "function", "name": "f", "content": "42"}`, "null"),
+			chunk(`{"function_call": {"name": "f", "arguments": "{}"}}`, `"function_call"`),
+			chunk(`{"role": "function", "name": "f", "content": "43"}`, "null"), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()},
+			[]string{"call call_1_1: f {}", "output call_1_1: 42", "call call_1_3: f {}", "output call_1_3: 43", "+ a", "message msg_1_5: a", "completed"}},
+		"a call of the old kind, not streamed": {[]agenttest.Step{agenttest.Reply(200, "application/json",
+			`{"choices": [{"index": 0, "message": {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"a\":1}"}}, "finish_reason": "function_call"}]}`)},
+			[]string{`call call_1_1: f {"a":1}`, "completed"}},
+		"a call of both kinds": {[]agenttest.Step{
+			chunk(`{"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}], "function_call": {"name": "f", "arguments": "{}"}}`, `"tool_calls"`), agenttest.Done()},
+			[]string{"call c1: f {}", "completed"}},
+		"a call of the old kind that is none": {[]agenttest.Step{chunk(`{"content": "a", "function_call": {"name": null, "arguments": ""}}`, `"stop"`), agenttest.Done()},
+			[]string{"+ a", "message msg_1_1: a", "completed"}},
 		"an event of another kind": {[]agenttest.Step{agenttest.Event(`{"type": "x"}`), chunk(`{"content": "a"}`, `"stop"`), agenttest.Done()},
 			[]string{`{"type": "x"}`, "+ a", "message msg_1_1: a", "completed"}},
 	} {
@@ -161,6 +180,7 @@ func TestFailures(t *testing.T) {
 	}{
 		"cut between two turns":      {[]agenttest.Step{chunk(`{"content": "a"}`, `"stop"`), chunk(`{"content": "b"}`, "null")}, agent.CodeTruncated},
 		"cut inside a tool call":     {[]agenttest.Step{chunk(`{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}`, "null")}, agent.CodeTruncated},
+		"cut inside an old call":     {[]agenttest.Step{chunk(`{"function_call": {"name": "f", "arguments": "{"}}`, "null")}, agent.CodeTruncated},
 		"error beside choices":       {[]agenttest.Step{agenttest.Event(`{"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}], "error": {"code": 502, "message": "provider down"}}`)}, agent.CodeAgentError},
 		"ends with an error":         {[]agenttest.Step{chunk(`{"content": "a"}`, "null"), chunk(`{}`, `"error"`), agenttest.Done()}, agent.CodeAgentError},
 		"ends so, not streamed":      {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": "error"}]}`)}, agent.CodeAgentError},

@@ -2,7 +2,6 @@ package chatcompletions
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -37,6 +36,7 @@ type piece struct {
 	Refusal          string              `json:"refusal"`
 	ToolCallID       string              `json:"tool_call_id"`
 	ToolCalls        []upstream.ToolCall `json:"tool_calls"`
+	FunctionCall     *upstream.Function  `json:"function_call"` // what tool_calls replaced
 	Annotations      json.RawMessage     `json:"annotations"`
 }
 
@@ -46,13 +46,8 @@ type translator struct {
 	model  string
 	usage  *upstream.ChatUsage
 	finish string
-}
 
-// pendingCall is a tool call whose arguments are still coming.
-type pendingCall struct {
-	index     int
-	id, name  string
-	arguments strings.Builder
+	function string // the id we gave the last function_call, for what it answers
 }
 
 // Event implements upstream.Translator. An object without choices or usage is
@@ -157,14 +152,20 @@ func (t *translator) note(c chunk) {
 // next message of an agent that works in several turns: the end is open again.
 func (t *translator) piece(p piece, out *upstream.Queue) error {
 	text, thought := content(p)
-	if text != "" || thought != "" || len(p.ToolCalls) > 0 {
+	calls := p.calls()
+	if text != "" || thought != "" || len(calls) > 0 {
 		t.finish = ""
 	}
-	if len(t.calls) > 0 && (text != "" || thought != "" || p.Role == "tool") {
+	answers := p.Role == "tool" || p.Role == "function"
+	if len(t.calls) > 0 && (text != "" || thought != "" || answers) {
 		t.settle(out) // the agent called its tools itself, and goes on
 	}
-	if p.Role == "tool" {
-		t.speech.Output(p.ToolCallID, text, out)
+	if answers {
+		id := p.ToolCallID
+		if p.Role == "function" {
+			id = t.function
+		}
+		t.speech.Output(id, text, out)
 		return nil
 	}
 	if err := t.speech.Think("", thought, out); err != nil {
@@ -174,7 +175,7 @@ func (t *translator) piece(p piece, out *upstream.Queue) error {
 		return err
 	}
 	t.cite(p.Annotations, out)
-	for _, call := range p.ToolCalls {
+	for _, call := range calls {
 		if err := t.collect(call); err != nil {
 			return err
 		}
@@ -213,44 +214,14 @@ func content(p piece) (text, thought string) {
 	return text + p.Refusal, thought
 }
 
-// collect adds a piece of a tool call to the call it belongs to: the one with
-// its index, unless it has another id (some servers number every call 0).
-func (t *translator) collect(piece upstream.ToolCall) error {
-	call := t.pending(piece)
-	if call == nil {
-		call = &pendingCall{index: len(t.calls), id: piece.ID}
-		if piece.Index != nil {
-			call.index = *piece.Index
-		}
-		t.calls = append(t.calls, call)
-	}
-	if piece.Function.Name != "" {
-		call.name = piece.Function.Name
-	}
-	if call.arguments.Len()+len(piece.Function.Arguments) > agent.DefaultMaxEvent {
-		return agent.Errorf(agent.CodeTooLarge, "The arguments of a tool call are longer than %d bytes.", agent.DefaultMaxEvent)
-	}
-	call.arguments.WriteString(string(piece.Function.Arguments))
-	return nil
-}
-
-func (t *translator) pending(piece upstream.ToolCall) *pendingCall {
-	for i := len(t.calls) - 1; i >= 0; i-- {
-		call := t.calls[i]
-		sameID := piece.ID == "" || piece.ID == call.id
-		sameIndex := piece.Index == nil || *piece.Index == call.index
-		if sameID && sameIndex {
-			return call
-		}
-	}
-	return nil
-}
-
 // settle ends what is open: the message, then the tool calls in their order.
 func (t *translator) settle(out *upstream.Queue) {
 	t.speech.End(t.finish, out)
 	for _, call := range t.calls {
-		t.speech.Call(call.id, call.name, call.arguments.String(), out)
+		id := t.speech.Call(call.id, call.name, call.arguments.String(), out)
+		if call.index == functionIndex {
+			t.function = id
+		}
 	}
 	t.calls = nil
 }

@@ -20,12 +20,15 @@ func NoApprovals(req *agent.Request) error {
 // ToolCall is a call of a tool, or a piece of one, as ChatAgent and Chat
 // Completions write it.
 type ToolCall struct {
-	Index    *int   `json:"index"`
-	ID       string `json:"id"`
-	Function struct {
-		Name      string    `json:"name"`
-		Arguments Arguments `json:"arguments"`
-	} `json:"function"`
+	Index    *int     `json:"index"`
+	ID       string   `json:"id"`
+	Function Function `json:"function"`
+}
+
+// Function is the tool that is called, and with what.
+type Function struct {
+	Name      string    `json:"name"`
+	Arguments Arguments `json:"arguments"`
 }
 
 // Arguments is JSON as text. Some servers write the object itself where a

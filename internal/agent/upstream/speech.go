@@ -112,13 +112,14 @@ func (s *Speech) End(finishReason string, out *Queue) {
 	s.text.Reset()
 }
 
-// Call says that a tool is called. Ids that are empty are made.
-func (s *Speech) Call(callID, name, arguments string, out *Queue) {
+// Call says that a tool is called, and returns the call's id. Ids that are empty are made.
+func (s *Speech) Call(callID, name, arguments string, out *Queue) string {
 	s.Close(out)
 	if callID == "" {
 		callID = s.NewID("call")
 	}
 	out.Push(vocab.ItemDone(vocab.FunctionCall(s.NewID("fc"), callID, name, arguments)))
+	return callID
 }
 
 // Output says what a tool answered.
