@@ -96,10 +96,11 @@ func (s *Source) Identify(r *http.Request) (Caller, error) {
 	return s.stranger(r)
 }
 
-// local takes everyone who presents nothing for the one person there is.
+// local takes everyone who presents nothing for the one person there is. Who presents
+// something is somebody else, and is refused, not taken for that person.
 func local(r *http.Request) (Caller, error) {
 	if r.Header.Values("Authorization") != nil {
-		return Caller{}, errs.New(errs.Unauthenticated, "Send an API token as Authorization: Bearer TOKEN; other ways are not supported.")
+		return Caller{}, errs.New(errs.Unauthenticated, "This Authorization header holds no API token of this server. Send no Authorization header, as none is needed here, or Authorization: Bearer with a token that thumbprint token create made.")
 	}
 	return Local(), nil
 }

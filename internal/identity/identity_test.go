@@ -132,6 +132,9 @@ func TestIdentify(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: the error shows the token", tc.name)
 			}
+			if err != nil && tc.name != "two" && !(strings.Contains(err.Error(), "thumbprint token create") && strings.Contains(err.Error(), "no Authorization header")) {
+				t.Errorf("%s: %q does not say that no header, or which token, would do", tc.name, err)
+			}
 		}
 	})
 }

@@ -139,7 +139,7 @@ func (t *Tokens) Lookup(ctx context.Context, secret string) (Caller, error) {
 		return tx.QueryRow(ctx, lookup, hash(secret)).Scan(&name, &scopes)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
-		return Caller{}, errs.New(errs.Unauthenticated, "The API token is not valid.")
+		return Caller{}, errs.New(errs.Unauthenticated, "The API token is not valid. Send one that thumbprint token create made; where auth.mode is none, no Authorization header is enough.")
 	}
 	if err != nil {
 		return Caller{}, errs.Wrap(err, errs.Unavailable, "The API token cannot be checked just now.").WithRetryAfter(time.Second)
