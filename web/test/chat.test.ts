@@ -597,6 +597,26 @@ describe("the frame", () => {
       await until(() => page.evaluate(() => document.activeElement?.id), "message");
     }));
 
+  it.each([
+    ["in English", "en-US", "Linux x86_64", "Control", ["Ctrl", "Shift", "O"], "Ctrl+Z"],
+    ["in German", "de-DE", "Win32", "Control", ["Strg", "Umschalt", "O"], "Strg+Z"],
+    ["in German on a Mac", "de-DE", "MacIntel", "Meta", ["⌘", "Umschalt", "O"], "⌘Z"],
+  ])("names keys as they are written on the keyboard, %s", (name, locale, platform, mod, newChat, undo) =>
+    withPage({ path: "/c/conv-1", locale }, async ({ page }) => {
+      await page.addInitScript((value) => Object.defineProperty(navigator, "platform", { value }), platform);
+      await page.reload();
+      await page.getByText("What to do next").waitFor();
+      await page.keyboard.press(`${mod}+/`);
+      const sheet = page.getByRole("dialog");
+      await sheet.waitFor();
+      expect(await sheet.locator("dd").evaluateAll((all) => all.map((keys) => [...keys.children].map((key) => key.textContent)))).toContainEqual(newChat);
+      if (process.env.LOOK) await page.screenshot({ path: `${process.env.LOOK}/keys-${name.replaceAll(" ", "-")}.png` });
+      await page.keyboard.press("Escape");
+      await page.getByRole("banner").getByRole("button", { name: /^Option/ }).click();
+      await page.getByRole("menuitem", { name: /^(Delete|Löschen)$/ }).click();
+      await page.getByRole("region", { name: /^(Notifications|Mitteilungen)$/ }).getByText(undo, { exact: true }).waitFor();
+    }));
+
   it("copies the last answer and the last code block by keyboard", () =>
     withPage({ path: "/c/conv-1", permissions: ["clipboard-read", "clipboard-write"] }, async ({ page }) => {
       await page.getByText("What to do next").waitFor();

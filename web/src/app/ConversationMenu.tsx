@@ -37,7 +37,7 @@ export function ConversationItems({ conversation, onLeave }: Props) {
       if (current) go({ page: "chat", conversation: id });
       if (next) focusSoon(rowButton(id));
     };
-    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo, keys: preferences.shortcuts.get() ? undoKeys : undefined }, graceful);
+    notices.offer(t.deletedTitle(title), { label: t.undo, run: undo, keys: preferences.shortcuts.get() ? undoKeys(t) : undefined }, graceful);
   };
   const share = () => {
     onLeave?.();

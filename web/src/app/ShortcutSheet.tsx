@@ -4,23 +4,23 @@ import { Button } from "../ui/controls";
 import { Modal } from "../ui/Modal";
 import { useApp } from "./context";
 import { useObservable } from "./observable";
-import { mac } from "./shortcuts";
-
-const mod = mac ? "⌘" : "Ctrl";
+import { modKey } from "./shortcuts";
 
 /** The list a person sees; what the keys do is in `useShortcuts` and in the composer. */
-const list: [keyof Messages["shortcutNames"], string[]][] = [
-  ["send", ["Enter"]],
-  ["newline", ["Shift", "Enter"]],
-  ["stop", ["Esc"]],
-  ["search", [mod, "K"]],
-  ["newChat", [mod, "Shift", "O"]],
-  ["focus", ["Shift", "Esc"]],
-  ["copyAnswer", [mod, "Shift", "C"]],
-  ["copyCode", [mod, "Shift", ";"]],
-  ["undo", [mod, "Z"]],
-  ["help", [mod, "/"]],
-];
+function listed(mod: string, shift: string): [keyof Messages["shortcutNames"], string[]][] {
+  return [
+    ["send", ["Enter"]],
+    ["newline", [shift, "Enter"]],
+    ["stop", ["Esc"]],
+    ["search", [mod, "K"]],
+    ["newChat", [mod, shift, "O"]],
+    ["focus", [shift, "Esc"]],
+    ["copyAnswer", [mod, shift, "C"]],
+    ["copyCode", [mod, shift, ";"]],
+    ["undo", [mod, "Z"]],
+    ["help", [mod, "/"]],
+  ];
+}
 
 export function ShortcutSheet({ onClose }: { onClose: () => void }) {
   const t = useT();
@@ -30,7 +30,7 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }) {
     <Modal label={t.shortcuts} onClose={onClose}>
       <h2 className="text-lg font-semibold">{t.shortcuts}</h2>
       <dl className="mt-3 divide-y divide-line text-sm">
-        {list.map(([name, keys]) => (
+        {listed(modKey(t), t.shiftKey).map(([name, keys]) => (
           <div key={name} className="flex items-center justify-between gap-4 py-2">
             <dt>{t.shortcutNames[name]}</dt>
             <dd className="flex gap-1">

@@ -1,11 +1,15 @@
 import { useEffect, useRef } from "react";
+import type { Messages } from "../i18n/en";
 import { useApp } from "./context";
 import { useObservable } from "./observable";
 
-export const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+
+/** The key that most shortcuts begin with, as it is written on the person's keyboard. */
+export const modKey = (t: Messages): string => (mac ? "⌘" : t.ctrlKey);
 
 /** What undoes, as it is written on keys. */
-export const undoKeys = mac ? "⌘Z" : "Ctrl+Z";
+export const undoKeys = (t: Messages): string => (mac ? "⌘Z" : `${t.ctrlKey}+Z`);
 
 export type Shortcut = "stop" | "search" | "newChat" | "focus" | "copyAnswer" | "copyCode" | "undo" | "help";
 

@@ -257,6 +257,8 @@ export const de: Messages = {
   kindNames: { expectation: "Erwartung", issue: "Problem" },
   pageFailed: "Auf dieser Seite ist etwas schiefgegangen.",
   reload: "Neu laden",
+  ctrlKey: "Strg",
+  shiftKey: "Umschalt",
   shortcutNames: {
     send: "Nachricht senden",
     newline: "Neue Zeile",

@@ -256,6 +256,9 @@ export const en = {
   kindNames: { expectation: "Expectation", issue: "Issue" } as Record<string, string>,
   pageFailed: "Something on this page went wrong.",
   reload: "Reload",
+  /** As they are written on the keys. */
+  ctrlKey: "Ctrl",
+  shiftKey: "Shift",
   shortcutNames: {
     send: "Send the message",
     newline: "New line",
