@@ -77,6 +77,8 @@ func TestBadInput(t *testing.T) {
 		{"conversation: SQL in the id", "GET", "/api/v1/conversations/'%20OR%201=1--", "", 404, "no such conversation"},
 		{"conversation: bad cursor", "GET", "/api/v1/conversations?cursor=@@", "", 400, "cursor"},
 		{"conversation: import of a wrong role", "POST", "/api/v1/conversations", `{"messages":[{"role":"boss","content":"x"}]}`, 422, "role"},
+		{"conversation: import of a wrong status", "POST", "/api/v1/conversations", `{"messages":[{"role":"assistant","content":"x","status":"fine"}]}`, 422, "status"},
+		{"conversation: import stopped by nobody known", "POST", "/api/v1/conversations", `{"messages":[{"role":"assistant","content":"x","status":"stopped","stopped_by":"me"}]}`, 422, "stopped_by"},
 		{"message: join none", "GET", "/api/v1/messages/none/stream", "", 404, "no such message"},
 		{"message: stop none", "POST", "/api/v1/messages/none/stop", "{}", 404, "no such message"},
 		{"message: trace of none", "GET", "/api/v1/messages/none/trace", "", 404, "no such message"},

@@ -90,6 +90,10 @@ type importMessage struct {
 	Content   content    `json:"content"`
 	TraceID   string     `json:"traceId,omitempty" maxLength:"250" doc:"Kept as given; it links and owns nothing."`
 	Timestamp *timestamp `json:"timestamp,omitempty"`
+
+	Status    string       `json:"status,omitempty" enum:"complete,streaming,completed,stopped,failed" doc:"Of an answer, as it was told here; completed when absent. One that was streaming is taken as stopped."`
+	StoppedBy stoppedBy    `json:"stopped_by,omitempty"`
+	Error     *answerError `json:"error,omitempty"`
 }
 
 // importConversation keeps a conversation from elsewhere as one branch.
@@ -114,10 +118,27 @@ func importedMessages(c chat.Conversation, in []importMessage, now time.Time) []
 		row := chat.Message{ID: chat.NewMessageID(), ConversationID: c.ID, Actor: c.Actor, ParentID: parent, Role: m.Role,
 			Content: json.RawMessage(m.Content), Status: chat.Complete, AgentID: c.AgentID, TraceID: m.TraceID, CreatedAt: at, UpdatedAt: at}
 		if m.Role == chat.RoleAssistant {
-			row.Status, row.Items = chat.Completed, json.RawMessage(`[]`)
+			row.Items = json.RawMessage(`[]`)
+			m.end(&row)
 		}
 		parent = row.ID
 		out = append(out, row)
 	}
 	return out
+}
+
+// end says in row how the answer ended.
+func (m importMessage) end(row *chat.Message) {
+	row.Status = chat.Completed
+	switch m.Status {
+	case chat.Stopped:
+		row.Status, row.StoppedBy = chat.Stopped, string(m.StoppedBy)
+	case chat.Streaming: // when it was read; what came after is not here
+		row.Status, row.StoppedBy = chat.Stopped, "disconnect"
+	case chat.Failed:
+		row.Status = chat.Failed
+		if m.Error != nil {
+			row.ErrorCode, row.ErrorMessage = m.Error.Code, m.Error.Message
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/identity"
 	"github.com/thumbprint-ai/thumbprint/internal/sqldb/sqldbtest"
@@ -195,6 +196,34 @@ func TestImport(t *testing.T) {
 			t.Errorf("%v", items)
 		}
 	})
+}
+
+// TestAnImportedAnswerEndsAsItDid: one that was not whole does not become so.
+func TestAnImportedAnswerEndsAsItDid(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	for _, tc := range []struct{ members, want string }{
+		{`"role":"assistant"`, "completed  "},
+		{`"role":"assistant","status":"completed"`, "completed  "},
+		{`"role":"assistant","status":"stopped","stopped_by":"max_output_tokens"`, "stopped max_output_tokens "},
+		{`"role":"assistant","status":"stopped"`, "stopped  "},
+		{`"role":"assistant","status":"streaming"`, "stopped disconnect "},
+		{`"role":"assistant","status":"failed","stopped_by":"user","error":{"code":"upstream_truncated","message":"Cut off."}`, "failed  upstream_truncated: Cut off."},
+		{`"role":"assistant","status":"failed"`, "failed  "},
+		{`"role":"assistant","status":"completed","stopped_by":"user","error":{"message":"Boom."}`, "completed  "},
+		{`"role":"assistant","status":"complete"`, "completed  "},
+		{`"role":"user","status":"complete"`, "complete  "},
+		{`"role":"user","status":"stopped","stopped_by":"user"`, "complete  "},
+	} {
+		id := h.do("POST", "/api/v1/conversations", `{"messages":[{"content":"half",`+tc.members+`}]}`).want(t, http.StatusCreated).str("id")
+		m := gjson.Get(h.do("GET", "/api/v1/conversations/"+id+"/messages", nil).want(t, 200).text, "items.0")
+		got := m.Get("status").Str + " " + m.Get("stopped_by").Str + " " + m.Get("error.code").Str
+		if e := m.Get("error.message").Str; e != "" {
+			got += ": " + e
+		}
+		if got != tc.want || m.Get("content").Str != "half" {
+			t.Errorf("imported with %s it is %q, want %q", tc.members, got, tc.want)
+		}
+	}
 }
 
 // TestAnotherPersonsRowsDoNotExist: whatever the id, it is the same 404 as for

@@ -584,8 +584,19 @@ export interface components {
             content: string | {
                 [key: string]: unknown;
             }[];
+            error?: components["schemas"]["AnswerError"];
             /** @enum {string} */
             role: "user" | "assistant";
+            /**
+             * @description Of an answer, as it was told here; completed when absent. One that was streaming is taken as stopped.
+             * @enum {string}
+             */
+            status?: "complete" | "streaming" | "completed" | "stopped" | "failed";
+            /**
+             * @description Who or what ended a stopped answer: its reader, a lost connection, our shutdown; or the agent, which says that its answer is not whole and why.
+             * @enum {string}
+             */
+            stopped_by?: "user" | "disconnect" | "shutdown" | "max_output_tokens" | "content_filter" | "agent";
             /** Format: date-time */
             timestamp?: string;
             /** @description Kept as given; it links and owns nothing. */
