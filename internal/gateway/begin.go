@@ -213,7 +213,7 @@ func (s *Service) store(ctx context.Context, t *Turn, r TurnRequest, branch []ch
 	t.req.ClientRequestID = t.ClientRequestID
 	t.link = t.newLink(r.Actor)
 	var record json.RawMessage // of what only we know; the rest can be told from the conversation
-	if t.noStore && t.agent.TraceContent {
+	if t.noStore && t.agent.TraceContent || len(t.req.Approvals) > 0 {
 		var err error
 		if record, err = encodeTrace(t.newTrace()); err != nil {
 			return err

@@ -40,7 +40,6 @@ func (t *Turn) Run(ctx context.Context, sink Sink) *Answer {
 		t.send(sink, messageEvent{"thumbprint.message", t.ConversationID, t.MessageID, t.ParentID})
 	}
 	obs := newObserver(t.started)
-	obs.steps = decided(t.req.Approvals, t.started)
 	err := t.relay(sink, obs)
 	t.flush(sink) // the answer does not wait until it is stored
 	a := t.finish(obs, err)

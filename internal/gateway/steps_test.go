@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
@@ -102,4 +103,37 @@ func TestAnApprovalIsInTheTrace(t *testing.T) {
 	if d := cmp.Diff([]string{asked + `{"approve":true}]`}, spans(turn)); d != "" {
 		t.Errorf("the answer that decides itself has the spans (-want +got):\n%s", d)
 	}
+}
+
+// TestAnApprovalThatWasGivenOutlivesACrash: only the request told of it.
+func TestAnApprovalThatWasGivenOutlivesACrash(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.agent.says(itemDone(`{"type":"mcp_approval_request","id":"ap1","name":"drop_table","server_label":"db","arguments":"{}"}`))
+		asks, _ := h.run(ask("drop it"))
+		told := h.begin(ask("", in(asks.ConversationID, asks.MessageID), func(r *gateway.TurnRequest) {
+			r.Approvals = []agent.Approval{{ID: "ap1", Approve: true}}
+		}))
+		h.exec(`UPDATE messages SET items = '[{"type":"mcp_call","id":"c","name":"drop_table","arguments":"{}","output":"done"}]' WHERE id = '` + told.MessageID + `'`)
+		h.restart()
+		if n, err := h.svc.Recover(t.Context()); n != 1 || err != nil {
+			t.Fatalf("recovered %d, %v", n, err)
+		}
+		tr := h.record(told.ClientRequestID)
+		inputs, _ := json.Marshal(tr.Spans[0].Inputs)
+		if !gjson.GetBytes(inputs, "approvals.0.approve").Bool() || gjson.GetBytes(inputs, "messages.0.content").Str != "drop it" {
+			t.Errorf("the trace says the agent was asked %s", inputs)
+		}
+		var spans []string
+		for _, s := range tr.Spans[1:] {
+			b, _ := json.Marshal([]any{s.Type, s.Name, s.Inputs, s.Outputs})
+			spans = append(spans, string(b))
+		}
+		want := []string{`["CHAIN","approval: drop_table",{"arguments":{},"name":"drop_table","server_label":"db"},{"approve":true}]`, `["TOOL","drop_table",{},"done"]`}
+		if d := cmp.Diff(want, spans); d != "" {
+			t.Errorf("spans (-want +got):\n%s", d)
+		}
+		if got := gjson.GetBytes(h.message(told.MessageID).TraceSummary, "spans_count").Int(); got != 3 {
+			t.Errorf("the summary counts %d spans, want 3", got)
+		}
+	})
 }

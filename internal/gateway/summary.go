@@ -29,7 +29,7 @@ type Summary struct {
 func (o *observer) summary(clientRequestID string, now time.Time) *Summary {
 	s := &Summary{
 		ClientRequestID: clientRequestID, DurationMS: now.Sub(o.started).Milliseconds(), TraceID: o.toldTraceID,
-		ToolsCalled: []string{}, SpansCount: 1 + len(o.steps), LLMCalls: o.responses,
+		ToolsCalled: []string{}, LLMCalls: o.responses,
 	}
 	if s.LLMCalls == 0 {
 		s.LLMCalls = o.messages() // the agent does not say; each message took one

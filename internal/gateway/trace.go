@@ -57,6 +57,8 @@ func chatMessages(msgs []agent.Message) []map[string]any {
 	return out
 }
 
+// newTrace is the turn's trace before the agent is called: what it is asked, and what a
+// person decided for it.
 func (t *Turn) newTrace() *mlflowtrace.Trace {
 	var asked []agent.Message
 	if t.content() {
@@ -66,6 +68,7 @@ func (t *Turn) newTrace() *mlflowtrace.Trace {
 	if in, ok := tr.Spans[0].Inputs.(map[string]any); ok && len(t.req.Approvals) > 0 {
 		in["approvals"] = decisions(t.req.Approvals)
 	}
+	addSteps(tr, decided(t.req.Approvals, t.started), t.content())
 	return tr
 }
 
@@ -112,12 +115,18 @@ func (a *Answer) fill(tr *mlflowtrace.Trace, content bool) {
 		tr.ResponsePreview = a.Text
 		root.Outputs = completion(a.Text, a.finishReason())
 	}
-	for _, s := range a.steps {
-		tr.Spans = append(tr.Spans, s.span(tr.Spans[0].ID, content))
-	}
+	addSteps(tr, a.steps, content)
+	a.Summary.SpansCount = len(tr.Spans)
 	tr.TokenUsage = a.usage
 	if a.cost > 0 {
 		tr.Metadata = map[string]string{metadataCost: fmt.Sprintf(`{"total_cost": %g}`, a.cost)}
+	}
+}
+
+// addSteps puts spans of the steps under the trace's root.
+func addSteps(tr *mlflowtrace.Trace, steps []step, content bool) {
+	for _, s := range steps {
+		tr.Spans = append(tr.Spans, s.span(tr.Spans[0].ID, content))
 	}
 }
 
