@@ -142,15 +142,27 @@ describe("with the keyboard alone, deleting a conversation", () => {
       expect(mock.state.conversations.has("conv-7")).toBe(true);
     }));
 
-  it("in a phone's drawer stays there, with what undoes it", () =>
-    withPage(phone, async ({ page }) => {
+  it.each([
+    ["a phone", phone],
+    ["a dark phone", { ...phone, colorScheme: "dark" }],
+    ["a low phone, in a list that scrolls", { ...phone, viewport: { width: 390, height: 520 } }],
+  ] as const)("in the drawer of %s stays there, with what undoes it, which covers nothing and moves nothing", (name, options) =>
+    withPage({ ...options, reducedMotion: "reduce" }, async ({ page }) => {
       await page.getByRole("button", { name: "Open sidebar" }).press("Enter");
       const drawer = page.getByRole("dialog", { name: "Conversations" });
+      const frame = drawer.getByRole("button", { name: /^(Close sidebar|New chat|Settings)$/ }).or(drawer.getByRole("searchbox")).or(drawer.getByRole("link", { name: "Traces" }));
+      const places = () => frame.evaluateAll((all) => all.map((one) => JSON.stringify(one.getBoundingClientRect())));
+      const before = await places();
+      expect(before).toHaveLength(5);
       await choose(page, "Options for First try", "Delete");
       await drawer.getByRole("button", { name: "Undo" }).waitFor();
       await until(async () => (await focused(page)).startsWith("Options for "), true);
       expect(await drawer.evaluate((element) => element.contains(document.activeElement))).toBe(true);
-      if (process.env.LOOK) await page.screenshot({ path: `${process.env.LOOK}/deleted-in-drawer.png` });
+      if (process.env.LOOK) await page.screenshot({ path: `${process.env.LOOK}/deleted-in-drawer-of-${name.replaceAll(" ", "-")}.png` });
+      expect(await places()).toEqual(before);
+      const lastRow = drawer.getByRole("listitem").getByRole("button").last();
+      await lastRow.scrollIntoViewIfNeeded();
+      for (const one of [...(await frame.all()), lastRow]) await one.click({ trial: true });
       await drawer.getByRole("button", { name: "Undo" }).tap();
       await drawer.getByRole("link", { name: "First try" }).waitFor();
       await until(() => focused(page), "Options for First try");

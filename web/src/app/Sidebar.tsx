@@ -5,6 +5,7 @@ import { mayTraceQuery } from "../api/queries";
 import { useT } from "../i18n";
 import { Button, IconButton } from "../ui/controls";
 import { Logo } from "../ui/Logo";
+import { NoticePlace } from "../ui/notices";
 import { History } from "./History";
 import { linkTo, usePlace } from "./router";
 import { SettingsMenu } from "./SettingsMenu";
@@ -52,6 +53,7 @@ export function Sidebar({ onNew, onClose }: Props) {
         </label>
       </div>
       <History query={query} onOpen={onClose} />
+      {onClose && <NoticePlace beside />}
       <div className="flex shrink-0 items-center border-t border-line px-3 py-2">
         <SettingsMenu onLeave={onClose} />
         {mayTrace && (

@@ -1,10 +1,10 @@
 import { useLayoutEffect, useRef, type ReactNode } from "react";
-import { useApp } from "../app/context";
+import { NoticePlace } from "./notices";
 
 interface Props {
   label: string;
   onClose: () => void;
-  /** "centre" is a card, "side" a drawer at the start edge. */
+  /** "centre" is a card, "side" a drawer at the start edge: what is in it has the place of the notices. */
   place?: "centre" | "side";
   /** An alert dialog asks something that must be answered. */
   role?: "dialog" | "alertdialog";
@@ -21,19 +21,13 @@ const places = {
  * closes on Esc and gives the focus back. A click beside it closes it too.
  */
 export function Modal({ label, onClose, place = "centre", role = "dialog", children }: Props) {
-  const { notices } = useApp();
   const dialog = useRef<HTMLDialogElement>(null);
-  const told = useRef<HTMLDivElement>(null);
   // As a layout's effect it is undone while the dialog is still in the page: closed later, it would give no focus back.
   useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
-    const end = told.current && notices.within(told.current);
-    return () => {
-      end?.();
-      element?.close();
-    };
-  }, [notices]);
+    return () => element?.close();
+  }, []);
   return (
     // The click beside the card is a convenience; Esc and the buttons do the same.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
@@ -57,7 +51,7 @@ export function Modal({ label, onClose, place = "centre", role = "dialog", child
       }}
     >
       {children}
-      <div ref={told} />
+      {place === "centre" && <NoticePlace />}
     </dialog>
   );
 }

@@ -2,6 +2,7 @@ import { CircleAlert, X } from "lucide-react";
 import { useLayoutEffect, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import type { Failure } from "../api/http";
+import { useApp } from "../app/context";
 import { Observable, useObservable } from "../app/observable";
 import { useT } from "../i18n";
 import { Button, IconButton } from "./controls";
@@ -20,6 +21,13 @@ interface Toast extends Failure {
   action?: Action;
 }
 
+/** Where notices are while a modal dialog is open: what is outside of it can be neither read nor reached. */
+interface Place {
+  element: Element;
+  /** They take room there, and lie on nothing. */
+  beside: boolean;
+}
+
 const showFor = 10_000;
 const most = 3;
 
@@ -27,8 +35,8 @@ const most = 3;
 export class Notices {
   readonly toasts = new Observable<readonly Toast[]>([]);
   readonly spoken = new Observable("");
-  /** The modal dialogs that are open: the last has the notices. */
-  readonly places = new Observable<readonly Element[]>([]);
+  /** Those of the modal dialogs that are open: the last has the notices. */
+  readonly places = new Observable<readonly Place[]>([]);
   #next = 1;
 
   /** Shows a failure. The same one again only renews the one that is shown. */
@@ -69,10 +77,10 @@ export class Notices {
     return true;
   };
 
-  /** From now on they are in `element`, of a modal dialog: what is outside of it can be neither read nor reached. Until what is returned is called. */
-  within(element: Element): () => void {
-    this.places.set([...this.places.get(), element]);
-    return () => this.places.set(this.places.get().filter((other) => other !== element));
+  /** From now on they are in this place. Until what is returned is called. */
+  within(place: Place): () => void {
+    this.places.set([...this.places.get(), place]);
+    return () => this.places.set(this.places.get().filter((other) => other !== place));
   }
 
   dismiss = (id: number): void => {
@@ -90,10 +98,18 @@ export class Notices {
 /** The regions of the notices, in the page or in the modal dialog that is on top. */
 export function NoticeRegions({ notices }: { notices: Notices }) {
   const place = useObservable(notices.places).at(-1);
-  return place ? createPortal(<Regions notices={notices} />, place) : <Regions notices={notices} />;
+  return place ? createPortal(<Regions notices={notices} beside={place.beside} />, place.element) : <Regions notices={notices} beside={false} />;
 }
 
-function Regions({ notices }: { notices: Notices }) {
+/** Has the notices while it is there: one in each modal dialog. */
+export function NoticePlace({ beside = false }: { beside?: boolean }) {
+  const { notices } = useApp();
+  const element = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => (element.current ? notices.within({ element: element.current, beside }) : undefined), [notices, beside]);
+  return <div ref={element} className={beside ? "flex max-h-1/2 shrink-0 flex-col" : undefined} />;
+}
+
+function Regions({ notices, beside }: { notices: Notices; beside: boolean }) {
   const t = useT();
   const toasts = useObservable(notices.toasts);
   // Those were heard already, elsewhere.
@@ -105,7 +121,7 @@ function Regions({ notices }: { notices: Notices }) {
       <Spoken notices={notices} />
       <section
         aria-label={t.notifications}
-        className="pointer-events-none fixed inset-x-0 top-0 z-50 flex flex-col items-center gap-2 p-3 pb-12 max-h-full overflow-y-auto"
+        className={`flex flex-col items-center gap-2 overflow-y-auto ${beside ? "not-empty:p-2" : "pointer-events-none fixed inset-x-0 top-0 z-50 max-h-full p-3 pb-12"}`}
         {...focus}
       >
         {toasts.map((toast) => (
