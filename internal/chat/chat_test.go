@@ -263,9 +263,6 @@ func TestAnAnswerEndsOnce(t *testing.T) {
 		if finish("m", "again", chat.Failed) {
 			t.Error("gone, though it was only finished")
 		}
-		s.tx(func(ctx context.Context, tx *sqldb.Tx) error {
-			return s.InterruptTx(ctx, tx, "m", "interrupted", "x", json.RawMessage(`{}`), noon)
-		})
 		is("all", `[1]`, chat.Completed)
 		if !finish("nowhere", "x", chat.Completed) {
 			t.Error("a message that is gone is not said to be")

@@ -172,16 +172,6 @@ func (s *Store) Branch(ctx context.Context, actor, conversationID, leafID string
 	return branch, nil
 }
 
-// InterruptTx ends an answer that a crash cut off, keeping what text there is.
-func (s *Store) InterruptTx(ctx context.Context, tx *sqldb.Tx, id, code, message string, summary json.RawMessage, at time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE messages SET status = $2, error_code = $3, error_message = $4, trace_summary = $5, updated_at = $6
-		WHERE id = $1 AND status = 'streaming'`, id, Failed, code, message, string(summary), sqldb.Micros(at))
-	if err != nil {
-		return fmt.Errorf("interrupt message %s: %w", id, err)
-	}
-	return nil
-}
-
 // TextOf returns the text of a message's content: the string itself, or the
 // text parts of a list joined, refusals included.
 func TextOf(content json.RawMessage) string {

@@ -22,7 +22,7 @@ func (t *Turn) keep(a *Answer, tr *mlflowtrace.Trace) (title string, err error) 
 	defer cancel()
 	s := t.svc
 	// What can be made before is: inside, the writer makes everybody wait.
-	m, err := t.answerMessage(a)
+	m, err := a.message(t.MessageID)
 	if err != nil {
 		return "", err
 	}
@@ -65,8 +65,8 @@ func (t *Turn) keep(a *Answer, tr *mlflowtrace.Trace) (title string, err error) 
 	return title, err
 }
 
-// answerMessage is the answer's row as it ends.
-func (t *Turn) answerMessage(a *Answer) (chat.Message, error) {
+// message is the answer's row as it ends.
+func (a *Answer) message(id string) (chat.Message, error) {
 	summary, err := json.Marshal(a.Summary)
 	if err != nil {
 		return chat.Message{}, err
@@ -76,7 +76,7 @@ func (t *Turn) answerMessage(a *Answer) (chat.Message, error) {
 		return chat.Message{}, err
 	}
 	return chat.Message{
-		ID: t.MessageID, Content: content, Items: itemsJSON(a.Items), Status: a.Status, StoppedBy: a.StoppedBy,
+		ID: id, Content: content, Items: itemsJSON(a.Items), Status: a.Status, StoppedBy: a.StoppedBy,
 		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, TraceSummary: summary, UpdatedAt: a.ended,
 	}, nil
 }

@@ -154,7 +154,7 @@ func TestACrash(t *testing.T) {
 		h.agent.says(delta("m", "kept"), func() { <-hold })
 		for _, agentID := range []string{"ours", "own"} {
 			turn := h.begin(ask("hello", to(agentID)))
-			items := `[{"type":"function_call","call_id":"c","name":"look","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"seen"},{"type":"message","content":"kept"}]`
+			items := `[{"type":"function_call","call_id":"c","name":"look","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"seen"},{"type":"message","id":"m","status":"in_progress","content":"kept"}]`
 			h.exec(`UPDATE messages SET content = '"kept"', items = '` + items + `', updated_at = created_at + 2000000 WHERE id = '` + turn.MessageID + `'`)
 		}
 		streaming, err := h.links.Unfinished(t.Context())
@@ -174,6 +174,10 @@ func TestACrash(t *testing.T) {
 			m := h.message(l.MessageID)
 			if m.Status != chat.Failed || m.ErrorCode != gateway.CodeInterrupted || chat.TextOf(m.Content) != "kept" || m.TraceID != l.ClientRequestID {
 				t.Errorf("after the crash: %+v", m)
+			}
+			if items := gjson.GetBytes(m.Items, "#.type").Raw; items != `["function_call","function_call_output","message"]` ||
+				gjson.GetBytes(m.Items, "2.status").Str != "incomplete" || gjson.GetBytes(m.Items, "2.id").Str != "m" || gjson.GetBytes(m.Items, "2.content").Str != "kept" {
+				t.Errorf("its items after the crash: %s", m.Items)
 			}
 			var s gateway.Summary
 			if err := json.Unmarshal(m.TraceSummary, &s); err != nil || s.DurationMS != 2000 || s.Status != chat.Failed || !slices.Equal(s.ToolsCalled, []string{"look"}) ||

@@ -52,14 +52,15 @@ func (s *Service) interrupt(ctx context.Context, l link.Link) error {
 	if err != nil {
 		return err
 	}
-	summary, err := json.Marshal(a.Summary)
+	m, err := a.message(l.MessageID)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
+	m.UpdatedAt = now
 	return s.db.InTx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if l.MessageID != "" {
-			if err := s.chats.InterruptTx(ctx, tx, l.MessageID, a.ErrorCode, a.ErrorMessage, summary, now); err != nil {
+		if len(branch) > 0 {
+			if _, err := s.chats.FinishTx(ctx, tx, m); err != nil {
 				return err
 			}
 		}
@@ -83,7 +84,7 @@ func interruptedAnswer(l link.Link, branch []chat.Message) *Answer {
 	if n := len(branch); n > 0 {
 		seen = branch[n-1].UpdatedAt
 		for _, item := range gjson.ParseBytes(branch[n-1].Items).Array() {
-			obs.item(item, seen)
+			obs.item(cutOff(item), seen)
 		}
 		obs.first = time.Time{}
 	}
@@ -91,6 +92,21 @@ func interruptedAnswer(l link.Link, branch []chat.Message) *Answer {
 	a.Summary.TraceID = l.TraceID
 	a.fail(CodeInterrupted, interrupted)
 	return a
+}
+
+// cutOff is an item as it stays: what was being said when it was kept will not be said
+// to its end.
+func cutOff(item gjson.Result) gjson.Result {
+	var members map[string]json.RawMessage
+	if item.Get("status").Str != "in_progress" || json.Unmarshal([]byte(item.Raw), &members) != nil {
+		return item
+	}
+	members["status"] = json.RawMessage(`"incomplete"`)
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return item
+	}
+	return gjson.ParseBytes(raw)
 }
 
 // interruptedBranch is what was said down to the answer; empty when that is not
