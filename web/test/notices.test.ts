@@ -188,4 +188,24 @@ describe("with the keyboard alone, deleting a conversation", () => {
       await page.clock.runFor(21_000);
       await until(() => focused(page), "Message");
     }));
+
+  it.each([
+    ["when it was taken elsewhere by hand", ["Tab"]],
+    ["a second time", ["Tab", "Tab", "Enter"]],
+  ])("does not give the focus back %s", (_when, keys) =>
+    withPage({}, async ({ page }) => {
+      await page.clock.install();
+      await page.reload();
+      for (const title of ["First try", "Ratings in October"]) await choose(page, `Options for ${title}`, "Delete");
+      await page.getByRole("textbox", { name: "Message" }).focus();
+      for (const key of keys) await page.keyboard.press(key);
+      await until(() => focused(page), keys.length === 1 ? "Undo" : "Message");
+      // Where nothing takes it: to read, or to scroll.
+      await page.mouse.click(700, 120);
+      const nowhere = () => page.evaluate(() => document.activeElement === document.body);
+      expect(await nowhere()).toBe(true);
+      await page.clock.runFor(21_000);
+      await until(() => page.getByRole("button", { name: "Undo" }).count(), 0);
+      expect(await nowhere()).toBe(true);
+    }));
 });

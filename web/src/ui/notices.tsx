@@ -145,11 +145,13 @@ function Spoken({ notices }: { notices: Notices }) {
   );
 }
 
-/** Gives the focus back to where it came from when the toast that had it is gone. */
+/** Gives the focus back to where it came from when the toast that had it is gone: once, and not when it was taken elsewhere before. */
 function useFocusOutside(toasts: readonly Toast[]) {
   const outside = useRef<HTMLElement>(undefined);
   useLayoutEffect(() => {
-    if (document.activeElement === document.body) outside.current?.focus();
+    if (document.activeElement !== document.body) return;
+    outside.current?.focus();
+    outside.current = undefined;
     // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [toasts]);
   return {
@@ -157,7 +159,8 @@ function useFocusOutside(toasts: readonly Toast[]) {
       if (relatedTarget instanceof HTMLElement && !currentTarget.contains(relatedTarget)) outside.current = relatedTarget;
     },
     onBlur: ({ currentTarget, relatedTarget }: React.FocusEvent) => {
-      if (relatedTarget && !currentTarget.contains(relatedTarget)) outside.current = undefined;
+      // A click beside all that takes the focus leaves too; another window's does not.
+      if (!currentTarget.contains(relatedTarget ?? document.activeElement)) outside.current = undefined;
     },
   };
 }
