@@ -125,22 +125,29 @@ export class ThumbprintFeedback extends HTMLElement {
   }
 
   #attach() {
-    this.disconnectedCallback();
     const clientRequestId = this.getAttribute("client-request-id");
     this.hidden = !clientRequestId;
-    if (!clientRequestId || !this.isConnected) return;
-    const client = this.#client ?? clientFor(this.getAttribute("base") ?? "");
-    this.#ballot = client.ballot({
-      clientRequestId,
-      name: this.getAttribute("name") ?? "user_feedback",
-      agentId: this.getAttribute("agent-id") ?? undefined,
-      sourceId: this.getAttribute("source-id") ?? undefined,
-    });
+    const ballot = clientRequestId && this.isConnected ? this.#ballotOf(clientRequestId) : undefined;
+    // Markup that was there before this script tells each attribute by itself, and then that it is in the page.
+    if (ballot === this.#ballot) return;
+    this.disconnectedCallback();
+    if (!ballot) return;
+    this.#ballot = ballot;
     this.#ballot.addEventListener("change", this.#change);
     this.#ballot.load().catch(() => {
       // Not known yet, or not reachable: a press tells what there is to tell.
     });
     this.#draw();
+  }
+
+  #ballotOf(clientRequestId) {
+    const client = this.#client ?? clientFor(this.getAttribute("base") ?? "");
+    return client.ballot({
+      clientRequestId,
+      name: this.getAttribute("name") ?? "user_feedback",
+      agentId: this.getAttribute("agent-id") ?? undefined,
+      sourceId: this.getAttribute("source-id") ?? undefined,
+    });
   }
 
   #changed() {

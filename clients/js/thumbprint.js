@@ -89,6 +89,9 @@ export class Thumbprint {
       const target = name?.startsWith(unsent) ? object(storage.getItem(name) ?? "")?.target : undefined;
       if (target) this.ballot(target);
     }
+    globalThis.addEventListener?.("storage", ({ key }) => {
+      for (const [name, ballot] of this.#ballots) if (key === null || key === unsent + name) ballot.heard();
+    });
   }
 
   /** Asks an agent. Yields {id, data} events; the first one's data.client_request_id names the answer. */
@@ -181,7 +184,6 @@ export class Ballot extends EventTarget {
     this.target = target;
     this.state = { ...nothing, sync: "idle", delivery: undefined, deliveryReason: undefined, feedbackId: undefined, error: undefined };
     this.#adopt();
-    globalThis.addEventListener?.("storage", ({ key }) => (key === null || key === unsent + nameOf(target)) && this.#heard());
   }
 
   /** Shows a value at once and sends it in the background. */
@@ -248,8 +250,8 @@ export class Ballot extends EventTarget {
     void this.#drain();
   }
 
-  /** Another tab has kept an act, or was done with one. */
-  #heard() {
+  /** For the client: another tab has kept an act, or was done with one. */
+  heard() {
     this.#adopt();
     this.#wake();
     this.load().catch(() => {}); // where nothing is kept any more, the server has it

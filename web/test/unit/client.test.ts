@@ -164,6 +164,24 @@ describe("the client's ratings in two tabs", () => {
   });
 });
 
+describe("the client hears of another tab", () => {
+  it("by one listener for all answers, and only the one that was rated asks the server", () => {
+    const listen = vi.spyOn(globalThis, "addEventListener");
+    const asked: string[] = [];
+    vi.stubGlobal("fetch", (path: string) => {
+      asked.push(path);
+      return Promise.reject(new TypeError("offline"));
+    });
+    const client = new Thumbprint({ storage: storageOf(new Map()) });
+    for (let at = 0; at < 50; at++) client.ballot({ clientRequestId: `req-${at}`, name: "user_feedback" });
+    dispatchEvent(new StorageEvent("storage", { key: "thumbprint.client.unsent.req-7 user_feedback " }));
+    expect(asked).toEqual(["/api/v1/feedback?target=req-7&name=user_feedback"]);
+    expect(listen.mock.calls.filter(([type]) => type === "storage")).toHaveLength(1);
+    listen.mockRestore();
+    vi.unstubAllGlobals();
+  });
+});
+
 describe("the client's knowledge of a delivery", () => {
   it("is as young after many quick presses as after a first one", async () => {
     vi.useFakeTimers();
