@@ -62,7 +62,8 @@ func (t *Transport) ask(r *http.Request) (*http.Response, error) {
 			hangUp()
 			return nil, because(r.Context(), errors.Join(err, readErr))
 		}
-		resp.Body = &answer{body: resp.Body, wire: w, release: t.keep, unhook: unhook, of: r, whole: err == nil && !resp.Close}
+		again := err == nil && !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols
+		resp.Body = &answer{body: resp.Body, wire: w, release: t.keep, unhook: unhook, of: r, again: again}
 		return resp, nil
 	}
 }
@@ -111,7 +112,7 @@ type answer struct {
 	release func(*http.Request, *wire)
 	unhook  func() bool
 	of      *http.Request
-	whole   bool // all is well, so that the connection can be used again
+	again   bool // the connection can be used again
 	err     error
 }
 
@@ -136,7 +137,7 @@ func (a *answer) Close() error {
 }
 
 func (a *answer) end(err error) {
-	if free := a.unhook(); free && err == io.EOF && a.whole && a.wire.buf.Buffered() == 0 {
+	if free := a.unhook(); free && err == io.EOF && a.again && a.wire.buf.Buffered() == 0 {
 		a.release(a.of, a.wire)
 	} else {
 		_ = a.wire.Close()
