@@ -15,6 +15,7 @@ import (
 // wire is a connection to an agent that one question at a time has to itself.
 type wire struct {
 	net.Conn
+	at    string // its address
 	buf   *bufio.Reader
 	head  int64     // bytes that the head being read may still have; negative: no limit
 	since time.Time // idle since then
@@ -43,27 +44,28 @@ func (t *Transport) ask(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx := r.Context()
 	for {
 		w, kept, err := t.connect(r)
 		if err != nil {
-			return nil, err
+			return nil, because(ctx, err)
 		}
 		hangUp := func() { _ = w.Close() }
-		unhook := context.AfterFunc(r.Context(), hangUp)
+		unhook := context.AfterFunc(ctx, hangUp)
 		n, err := w.Write(question)
 		if err != nil && n == 0 && kept && unhook() {
 			hangUp()
 			continue
 		}
 		// A write that failed may have been refused in words.
-		resp, readErr := w.answer(r, err, t.MaxResponseHeaderBytes)
+		resp, readErr := w.readHead(r, err, t.MaxResponseHeaderBytes)
 		if readErr != nil {
 			unhook()
 			hangUp()
-			return nil, because(r.Context(), errors.Join(err, readErr))
+			return nil, because(ctx, errors.Join(err, readErr))
 		}
 		again := err == nil && !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols
-		resp.Body = &answer{body: resp.Body, wire: w, release: t.keep, unhook: unhook, of: r, again: again}
+		resp.Body = &answer{body: resp.Body, wire: w, transport: t, ctx: ctx, unhook: unhook, again: again}
 		return resp, nil
 	}
 }
@@ -78,8 +80,8 @@ func written(r *http.Request) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// answer reads the head of the answer. writeErr is why the question was not sent whole.
-func (w *wire) answer(r *http.Request, writeErr error, most int64) (*http.Response, error) {
+// readHead reads the head of the answer. writeErr is why the question was not sent whole.
+func (w *wire) readHead(r *http.Request, writeErr error, most int64) (*http.Response, error) {
 	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{Err: writeErr})
 	}
@@ -107,13 +109,13 @@ func because(ctx context.Context, err error) error {
 // answer is the body of a response. Once read to its end it gives the connection back;
 // closed before, or when the request's context ends, it closes it.
 type answer struct {
-	body    io.Reader
-	wire    *wire
-	release func(*http.Request, *wire)
-	unhook  func() bool
-	of      *http.Request
-	again   bool // the connection can be used again
-	err     error
+	body      io.Reader
+	wire      *wire
+	transport *Transport
+	ctx       context.Context // the request's
+	unhook    func() bool
+	again     bool // the connection can be used again
+	err       error
 }
 
 // Read implements io.Reader.
@@ -137,14 +139,14 @@ func (a *answer) Close() error {
 }
 
 func (a *answer) end(err error) {
-	if free := a.unhook(); free && err == io.EOF && a.again && a.wire.buf.Buffered() == 0 {
-		a.release(a.of, a.wire)
+	if a.unhook() && err == io.EOF && a.again && a.wire.buf.Buffered() == 0 {
+		a.transport.keep(a.wire)
 	} else {
 		_ = a.wire.Close()
 	}
 	a.err = err
 	if err != io.EOF {
-		a.err = because(a.of.Context(), err)
+		a.err = because(a.ctx, err)
 	}
-	a.body, a.wire, a.of = nil, nil, nil
+	a.body, a.wire = nil, nil
 }

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +133,157 @@ func TestAConnectionThatTookNothingIsTriedNoMore(t *testing.T) {
 		return
 	}
 	<-closed
+}
+
+// TestAQuestionThatWasTakenIsNotAskedAgain: of whatever took any of it, nobody knows what
+// it did with it.
+func TestAQuestionThatWasTakenIsNotAskedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kept bool
+		conn failing
+		says string
+	}{
+		"taken whole, then closed, kept":  {true, failing{takes: 1 << 20, readErr: io.EOF}, "closed the connection"},
+		"taken whole, then closed, fresh": {false, failing{takes: 1 << 20, readErr: io.EOF}, "closed the connection"},
+		"taken in part, kept":             {true, failing{takes: 10, readErr: syscall.ECONNRESET}, "closed the connection"},
+		"not taken, fresh":                {false, failing{takes: 0, readErr: syscall.ECONNRESET}, "closed the connection"},
+		"refused in words":                {true, failing{takes: 10, answer: "HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n", readErr: io.EOF}, "refused the request (HTTP 413)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := agent.NewTransport()
+			tr.Proxy = nil
+			conn := &tc.conn
+			if tc.kept {
+				conn.first = whole("a")
+			}
+			dials := 0
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				dials++
+				return conn, nil
+			}
+			c := over(t, tr, "http://agent.example/invocations")
+			if tc.kept {
+				ask(t, c, "a")
+			}
+			if _, err := consume(t.Context(), c); err == nil || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("error %v, want it to say %q", err, tc.says)
+			}
+			if dials != 1 || !conn.closed {
+				t.Errorf("%d connections, closed %v; want one, closed", dials, conn.closed)
+			}
+		})
+	}
+}
+
+// failing is a connection that answers the first question with first, if there is one, and
+// of the next takes only so many bytes.
+type failing struct {
+	net.Conn
+	first, answer string
+	takes         int
+	readErr       error
+	closed        bool
+}
+
+func (f *failing) Close() error { f.closed = true; return nil }
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.first != "" || f.takes >= len(p) {
+		return len(p), nil
+	}
+	return f.takes, syscall.EPIPE
+}
+
+func (f *failing) Read(p []byte) (n int, err error) {
+	for _, text := range []*string{&f.first, &f.answer} {
+		if *text != "" {
+			n = copy(p, *text)
+			*text = (*text)[n:]
+			return n, nil
+		}
+	}
+	return 0, f.readErr
+}
+
+// TestNobodyIsAskedForWhoHasLeft, also when a connection is at hand.
+func TestNobodyIsAskedForWhoHasLeft(t *testing.T) {
+	srv := agenttest.New(t, agenttest.Always(agenttest.Event(agenttest.Delta("a")), agenttest.Done()))
+	leave := func() {}
+	auth := func(context.Context, *agent.Request) (string, error) { leave(); return "token", nil }
+	c := agenttest.Client(t, agent.ProtocolResponses, agent.Config{URL: srv.URL, Auth: auth}, agent.NewHTTPClient())
+	const times = 50
+	for range times {
+		leave = func() {}
+		ask(t, c, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		leave = cancel
+		if _, err := consume(ctx, c); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if n := len(srv.Requests()); n != times {
+		t.Errorf("asked %d times, %d of them by somebody who is there", n, times)
+	}
+}
+
+// TestAConnectionThatIsToBeClosedIsNotUsed: the agent says so and waits for us to do it.
+func TestAConnectionThatIsToBeClosedIsNotUsed(t *testing.T) {
+	url := wired(t, func(n int, conn net.Conn, questions *bufio.Reader) {
+		for next(questions) {
+			_, _ = io.WriteString(conn, strings.Replace(whole(fmt.Sprint("connection ", n)), "\r\n", "\r\nConnection: close\r\n", 1))
+		}
+	})
+	c := over(t, agent.NewTransport(), url)
+	ask(t, c, "connection 1")
+	ask(t, c, "connection 2")
+}
+
+// TestWhereAnAgentIs: an address without a port has HTTP's.
+func TestWhereAnAgentIs(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://agent.example/x": "agent.example:80", "http://agent.example:/x": "agent.example:80", "http://agent.example:81": "agent.example:81",
+		"http://[::1]/x": "[::1]:80", "http://[::1]:82": "[::1]:82", "http://\u00e4gent.example": "xn--gent-koa.example:80",
+	} {
+		tr := agent.NewTransport()
+		tr.Proxy = nil
+		var got string
+		tr.DialContext = func(_ context.Context, network, at string) (net.Conn, error) {
+			got = network + " " + at
+			return nil, errors.New("nobody there")
+		}
+		_, _ = over(t, tr, url).Open(t.Context(), question("req-1", "hi"))
+		if got != "tcp "+want {
+			t.Errorf("%s: %q, want %q", url, got, "tcp "+want)
+		}
+	}
+}
+
+// TestIdleConnectionsAreBounded.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	tr := agent.NewTransport()
+	tr.Proxy, tr.MaxIdleConnsPerHost = nil, 2
+	var conns []*failing
+	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		conns = append(conns, &failing{first: whole("a")})
+		return conns[len(conns)-1], nil
+	}
+	c := over(t, tr, "http://agent.example/invocations")
+	var streams []agent.Stream
+	for range 3 {
+		s, err := c.Open(t.Context(), question("req-1", "hi"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		streams = append(streams, s)
+	}
+	for _, s := range streams {
+		for _, err := s.Next(); err == nil; _, err = s.Next() {
+		}
+		_ = s.Close()
+	}
+	if conns[0].closed || conns[1].closed || !conns[2].closed {
+		t.Errorf("closed: %v %v %v; want two kept", conns[0].closed, conns[1].closed, conns[2].closed)
+	}
 }
 
 // TestNoAnswerIsReadForAnother: what an agent sends after an answer's end, or between
@@ -338,6 +490,25 @@ func TestListenersAreToldBeforeAnythingIsWaitedFor(t *testing.T) {
 			}
 			return c
 		},
+		"a large question to be taken": func(t *testing.T, wait func()) agent.Client {
+			tr := agent.NewTransport()
+			tr.Proxy = nil
+			tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				go func() {
+					questions := bufio.NewReader(theirs)
+					next(questions)
+					_, _ = io.WriteString(theirs, whole("a"))
+					wait()
+					next(questions)
+					_ = theirs.Close()
+				}()
+				return ours, nil
+			}
+			c := over(t, tr, "http://agent.example/invocations")
+			ask(t, c, "a")
+			return c
+		},
 		"the answer": func(t *testing.T, wait func()) agent.Client {
 			return askedBefore(t, agent.NewTransport(), wait)
 		},
@@ -354,7 +525,7 @@ func TestListenersAreToldBeforeAnythingIsWaitedFor(t *testing.T) {
 					t.Error("nobody was told")
 				}
 			})
-			req := question("req-1", "hi")
+			req := question("req-1", strings.Repeat("long ", 2000))
 			req.OnWait = func() { told <- struct{}{} }
 			if _, err := c.Open(t.Context(), req); err == nil {
 				t.Error("there is an answer")

@@ -5,27 +5,35 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"time"
 )
 
+// maxAtOnce is how large a question is surely taken by a connection at once.
+const maxAtOnce = 8 << 10
+
 // connect returns a connection for the question, and whether it was kept from one
-// before: the one that has been idle for the shortest time, if it is still good.
+// before: the one that has been idle for the shortest time, if it is still good. It
+// tells a trace (GetConn) when it, or sending the question, may take long.
 func (t *Transport) connect(r *http.Request) (w *wire, kept bool, err error) {
-	at := address(r)
-	for w := t.take(at); w != nil; w = t.take(at) {
-		if time.Since(w.since) < t.IdleConnTimeout && quiet(w.Conn) {
-			return w, true, nil
-		}
+	ctx, at := r.Context(), address(r)
+	for w = t.take(at); w != nil && !(time.Since(w.since) < t.IdleConnTimeout && quiet(w.Conn)); w = t.take(at) {
 		_ = w.Close()
 	}
-	if trace := httptrace.ContextClientTrace(r.Context()); trace != nil && trace.GetConn != nil {
+	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.GetConn != nil && (w == nil || r.ContentLength > maxAtOnce) {
 		trace.GetConn(at)
 	}
-	conn, err := t.DialContext(r.Context(), "tcp", at)
-	if err != nil {
-		return nil, false, because(r.Context(), err)
+	if w != nil {
+		if ctx.Err() != nil { // nobody wants the answer any more
+			_ = w.Close()
+		}
+		return w, true, ctx.Err()
 	}
-	w = &wire{Conn: conn}
+	conn, err := t.DialContext(ctx, "tcp", at)
+	if err != nil {
+		return nil, false, err
+	}
+	w = &wire{Conn: conn, at: at}
 	w.buf = bufio.NewReaderSize(w, t.ReadBufferSize)
 	return w, false, nil
 }
@@ -51,16 +59,15 @@ func (t *Transport) take(at string) *wire {
 }
 
 // keep makes w's connection idle.
-func (t *Transport) keep(r *http.Request, w *wire) {
+func (t *Transport) keep(w *wire) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := address(r)
-	if len(t.idle[at]) >= t.MaxIdleConnsPerHost {
+	if len(t.idle[w.at]) >= t.MaxIdleConnsPerHost {
 		_ = w.Close()
 		return
 	}
 	w.since = time.Now()
-	t.idle[at] = append(t.idle[at], w)
+	t.idle[w.at] = append(t.idle[w.at], w)
 	if t.sweep == nil {
 		t.sweep = time.AfterFunc(t.IdleConnTimeout, t.closeStale)
 	}
@@ -75,7 +82,7 @@ func (t *Transport) closeStale() {
 	for at, list := range t.idle {
 		for len(list) > 0 && time.Since(list[0].since) >= t.IdleConnTimeout {
 			_ = list[0].Close()
-			list = list[1:]
+			list = slices.Delete(list, 0, 1)
 		}
 		if len(list) == 0 {
 			delete(t.idle, at)

@@ -131,6 +131,7 @@ func TestAuthorization(t *testing.T) {
 		"bearer":                 {agent.BearerToken("abc"), "user-token", "Bearer abc"},
 		"the user's own":         {agent.ForwardUser(), "user-token", "Bearer user-token"},
 		"the user's, but absent": {agent.ForwardUser(), "", "your own sign-in"},
+		"with a line end":        {agent.BearerToken("abc\r\nX-Evil: 1"), "", "holds a line end"},
 		"cannot be had":          {func(context.Context, *agent.Request) (string, error) { return "", refused }, "", "No credential"},
 	} {
 		t.Run(name, func(t *testing.T) {

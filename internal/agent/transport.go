@@ -61,7 +61,7 @@ func NewTransport() *Transport {
 const maxDirect = 64 << 10
 
 // RoundTrip implements http.RoundTripper. Of a trace in r's context (httptrace), a
-// question asked directly calls WroteRequest and, if it has to connect, GetConn.
+// question asked directly calls WroteRequest and, where it may take longer, GetConn.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t.isDirect(r) {
 		return t.ask(r)
@@ -71,7 +71,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // isDirect reports whether the question goes straight to the agent, in clear.
 func (t *Transport) isDirect(r *http.Request) bool {
-	if r.URL.Scheme != "http" || r.ContentLength < 0 || r.ContentLength > maxDirect || !isASCII(r.URL.Host) {
+	unknown := r.ContentLength < 0 || r.ContentLength == 0 && r.Body != nil && r.Body != http.NoBody
+	if r.URL.Scheme != "http" || unknown || r.ContentLength > maxDirect || !isASCII(r.URL.Host) {
 		return false
 	}
 	if t.Proxy == nil {

@@ -11,7 +11,9 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 )
@@ -45,6 +47,9 @@ func New(cfg agent.Config, hc *http.Client) (*Caller, error) {
 	cfg.HeaderTimeout = positive(cfg.HeaderTimeout, agent.DefaultHeaderTimeout)
 	cfg.IdleTimeout = positive(cfg.IdleTimeout, agent.DefaultIdleTimeout)
 	c := &Caller{cfg: cfg, http: hc.Transport}
+	if c.http == nil {
+		c.http = http.DefaultTransport
+	}
 	c.blank = &http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
 		"Content-Type": {"application/json"}, "Accept": {"text/event-stream, application/json"}, "User-Agent": {"thumbprint"},
 	}}
@@ -79,6 +84,9 @@ func (c *Caller) Open(ctx context.Context, req *agent.Request, body *Body, t Tra
 		cl.onWait() // a token may have to be fetched
 		if cl.token, err = c.cfg.Auth(ctx, req); err != nil {
 			return nil, cl.authError(err)
+		}
+		if strings.ContainsFunc(cl.token, unicode.IsControl) {
+			return nil, cl.authError(agent.Errorf(agent.CodeAgentError, "The credential for the agent at %s holds a line end or another character that cannot be sent.", cl.host))
 		}
 	}
 	cl.ctx, cl.cancel = context.WithCancelCause(ctx)
