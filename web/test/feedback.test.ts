@@ -437,15 +437,17 @@ describe("what is said on hover", () => {
   const long = "MLflow hat die Bewertung abgelehnt: der Trace wurde vor der Zustellung gelöscht, oder der Experimentordner mlflow-artifacts:/1/traces/tr-0123456789abcdef0123456789abcdef/artifacts/mit-einem-sehr-langen-Namen-ohne-Lücke gehört jemand anderem. ".repeat(3);
 
   it.each([
-    ["on a small screen", 320, "16px"],
-    ["with words twice as large", 320, "32px"],
-    ["on a desktop", 1280, "16px"],
-  ])("is whole and in sight %s, in German too, beyond a short message", (name, width, fontSize) =>
+    ["on a small screen", 320, "16px", true],
+    ["with words twice as large", 320, "32px", true],
+    ["on a desktop", 1280, "16px", true],
+    ["in a browser without popovers", 320, "16px", false],
+  ])("is whole and in sight %s, in German too, beyond a short message", (name, width, fontSize, popovers) =>
     withPage({ path: "/c/conv-2", locale: "de-DE", viewport: { width, height: 640 }, reducedMotion: "reduce" }, async ({ page, mock }) => {
       mock.faults.waiting = "failed";
       await page.getByRole("button", { name: "Schlechte Antwort" }).press("Enter");
       await page.locator('[data-delivery="failed"]').waitFor();
       for (const entry of mock.state.feedback.values()) entry.delivery_reason = long;
+      if (!popovers) await page.addInitScript(() => ["popover", "showPopover", "hidePopover", "togglePopover"].forEach((own) => Reflect.deleteProperty(HTMLElement.prototype, own)));
       await page.reload();
       await page.evaluate((size) => (document.documentElement.style.fontSize = size), fontSize);
       await page.getByRole("button", { name: "Schlechte Antwort" }).focus();

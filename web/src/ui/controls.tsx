@@ -1,5 +1,5 @@
 import { Tooltip } from "radix-ui";
-import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
+import { useState, type ButtonHTMLAttributes, type ReactNode, type Ref } from "react";
 
 type Native = ButtonHTMLAttributes<HTMLButtonElement> & { ref?: Ref<HTMLButtonElement> };
 
@@ -52,21 +52,34 @@ interface TipProps {
   children: ReactNode;
 }
 
+/** Older browsers have no top layer for a tooltip. */
+const popovers = "popover" in HTMLElement.prototype;
+
 /** A few words on hover and focus. Names and states must not depend on it. */
 export function Tip({ text, children }: TipProps) {
+  const [trigger, setTrigger] = useState<HTMLElement | null>(null);
+  const content = (
+    <Tooltip.Content
+      ref={onTop}
+      sideOffset={6}
+      collisionPadding={8}
+      className="pop max-h-(--radix-tooltip-content-available-height) w-max max-w-[min(16rem,calc(100vw-1rem))] overflow-y-auto rounded-s bg-ink px-2 py-1 text-xs font-normal wrap-anywhere whitespace-normal text-paper"
+    >
+      {text}
+    </Tooltip.Content>
+  );
   return (
     <Tooltip.Root>
       <Tooltip.Trigger
         asChild
+        ref={popovers ? undefined : setTrigger}
         // Only where the keyboard led: a focus given back after a click must not cover what is there.
         onFocus={(event) => event.currentTarget.matches(":focus-visible") || event.preventDefault()}
       >
         {children}
       </Tooltip.Trigger>
-      {/* In place, like menus. */}
-        <Tooltip.Content ref={onTop} sideOffset={6} collisionPadding={8} className="pop max-h-(--radix-tooltip-content-available-height) w-max max-w-[min(16rem,calc(100vw-1rem))] overflow-y-auto rounded-s bg-ink px-2 py-1 text-xs font-normal wrap-anywhere whitespace-normal text-paper">
-          {text}
-        </Tooltip.Content>
+      {/* In place, like menus; else beside all that would cut it, but in its dialog. */}
+      {popovers ? content : <Tooltip.Portal container={trigger?.closest("dialog")}>{content}</Tooltip.Portal>}
     </Tooltip.Root>
   );
 }
@@ -74,9 +87,9 @@ export function Tip({ text, children }: TipProps) {
 /** Puts what it is placed in into the browser's top layer: there no message and no frame cuts it, and it is still in its dialog. */
 function onTop(content: HTMLElement | null): void {
   const place = content?.parentElement;
-  if (!place || place.popover) return;
+  if (!popovers || !place || place.popover) return;
   place.popover = "manual";
-  place.showPopover?.();
+  place.showPopover();
 }
 
 export const TipProvider = Tooltip.Provider;
