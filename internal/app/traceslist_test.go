@@ -64,7 +64,7 @@ func TestTracesAreListed(t *testing.T) {
 		"user=local": failed + reykjavik + hello, "user=nobody": "", "feedback=up": hello, "feedback=down": failed, "feedback=any": failed + hello,
 		"feedback=none": reykjavik, "slower_than_ms=3600000": "", "since=2100-01-01T00:00:00Z": "", "until=2000-01-01T00:00:00Z": "",
 		"since=2000-01-01T00:00:00Z": failed + reykjavik + hello, "tag=thumbprint.status%3Dfailed": failed, "feedback=none&state=ERROR": "",
-		"q=it's": "", "q=100%25": "", "experiment_id=" + first["experiment_id"].(string): failed,
+		"q=it's": "", "q=in%25jav_k": reykjavik, "q=Reykjav_": reykjavik, "q=Reykjav__k": "", "experiment_id=" + first["experiment_id"].(string): failed,
 	} {
 		got := ""
 		status, rows, _ := list(query)

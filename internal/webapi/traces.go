@@ -30,7 +30,7 @@ const searched = 100
 
 type listTracesInput struct {
 	ExperimentID string    `query:"experiment_id" doc:"Default: the agents' and, in the embedded store, the newest, a hundred at most."`
-	Query        string    `query:"q" maxLength:"250" doc:"A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans, in which % stands for any text and _ for any character."`
+	Query        string    `query:"q" maxLength:"250" doc:"A client_request_id or a trace id, whole; else text of its spans (names, inputs, outputs, any attribute), in which % stands for any text and _ for any character."`
 	State        string    `query:"state" enum:"OK,ERROR,IN_PROGRESS"`
 	Session      string    `query:"session" maxLength:"250" doc:"The conversation's id."`
 	User         string    `query:"user" maxLength:"250"`

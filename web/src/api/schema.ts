@@ -1837,7 +1837,7 @@ export interface operations {
             query?: {
                 /** @description Default: the agents' and, in the embedded store, the newest, a hundred at most. */
                 experiment_id?: string;
-                /** @description A client_request_id or a trace id, whole; else text in the inputs and outputs of its spans, in which % stands for any text and _ for any character. */
+                /** @description A client_request_id or a trace id, whole; else text of its spans (names, inputs, outputs, any attribute), in which % stands for any text and _ for any character. */
                 q?: string;
                 state?: "OK" | "ERROR" | "IN_PROGRESS";
                 /** @description The conversation's id. */
