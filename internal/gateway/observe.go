@@ -25,6 +25,7 @@ type observer struct {
 	steps          []step
 	begun          map[string]time.Time // when an item that takes its time began, by item id
 	responses      int                  // closed responses: one a model call, where the agent says so
+	closed         bool                 // the last one was, and no other has begun
 	cut            string               // what the last closed response was cut by; "" when it was whole
 	usage          *mlflowtrace.TokenUsage
 	cost           float64 // in USD, 0 when the agent did not say
@@ -40,6 +41,9 @@ func newObserver(started time.Time) *observer {
 func (o *observer) see(ev agent.Event) error {
 	if o.size += len(ev.Data); o.size > maxAnswer {
 		return agent.Errorf(agent.CodeTooLarge, "The agent's answer is larger than %d MB.", maxAnswer>>20)
+	}
+	if o.closed && !vocab.Ends(ev.Type) && strings.HasPrefix(ev.Type, "response.") {
+		o.closed = false
 	}
 	switch ev.Type {
 	case "response.output_text.delta", "response.refusal.delta":
@@ -59,8 +63,11 @@ func (o *observer) see(ev agent.Event) error {
 		o.item(gjson.ParseBytes(ev.Data), time.Now())
 	case vocab.TypeCompleted, vocab.TypeIncomplete, vocab.TypeCancelled:
 		o.close(ev.Type, gjson.GetBytes(ev.Data, "response"))
-	case vocab.TypeDone: // may follow another end of the same response, which was counted
-		if r := gjson.GetBytes(ev.Data, "response"); r.Get("status").Exists() {
+	case vocab.TypeDone: // may follow another end of the same response
+		r := gjson.GetBytes(ev.Data, "response")
+		if !o.closed {
+			o.close(ev.Type, r)
+		} else if r.Get("status").Exists() {
 			o.cut = cutBy(ev.Type, r)
 		}
 	}
@@ -69,6 +76,7 @@ func (o *observer) see(ev agent.Event) error {
 
 // close takes the end of a response. The last one's is the answer's.
 func (o *observer) close(kind string, response gjson.Result) {
+	o.closed = true
 	o.responses++
 	o.count(response.Get("usage"))
 	o.cut = cutBy(kind, response)

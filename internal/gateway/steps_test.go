@@ -13,6 +13,36 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/gateway"
 )
 
+// TestModelCallsAreCounted: one for each response that closes, however it says so.
+func TestModelCallsAreCounted(t *testing.T) {
+	h := onSQLite(t)
+	end := func(kind string) string {
+		return `{"type":"response.` + kind + `","response":{"usage":{"input_tokens":10,"output_tokens":4}}}`
+	}
+	says := func(text string) []any { return []any{delta(text, text), done(text, text)} }
+	for _, tc := range []struct {
+		name          string
+		events        []any
+		calls, tokens int64
+	}{
+		{"completed", append(says("One"), end("completed")), 1, 14},
+		{"done only", append(says("One"), end("done")), 1, 14},
+		{"completed, and done", append(says("One"), end("completed"), end("done")), 1, 14},
+		{"completed, something else, and done", append(says("One"), end("completed"), `{"type":"databricks_output"}`, end("done")), 1, 14},
+		{"two, each done", slices.Concat(says("One"), []any{end("done")}, says("Two"), []any{end("done")}), 2, 28},
+		{"completed, another done", slices.Concat(says("One"), []any{end("completed")}, says("Two"), []any{end("done")}), 2, 28},
+		{"incomplete", append(says("One"), end("incomplete")), 1, 14},
+		{"none said to close", says("One"), 1, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h.agent.says(tc.events...)
+			if _, a := h.run(ask("hello")); int64(a.Summary.LLMCalls) != tc.calls || int64(a.Summary.TotalTokens) != tc.tokens {
+				t.Errorf("%d calls, %d tokens, want %d and %d", a.Summary.LLMCalls, a.Summary.TotalTokens, tc.calls, tc.tokens)
+			}
+		})
+	}
+}
+
 func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.agent.says(

@@ -81,8 +81,7 @@ type translator struct {
 // for each. So an event of another response opens the stream again, and only
 // the last completed allows [DONE] to be missing.
 func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, err error) {
-	switch raw.Type {
-	case vocab.TypeCompleted, vocab.TypeIncomplete, vocab.TypeDone, vocab.TypeCancelled:
+	if vocab.Ends(raw.Type) {
 		t.ended = true
 		return t.close(raw, out), nil
 	}

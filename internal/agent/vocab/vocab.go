@@ -29,6 +29,16 @@ const (
 	TypeDone           = "response.done" // of the Realtime API, however the response ended
 )
 
+// Ends reports whether an event of the type ends a response, whole or not. A failed
+// one ends the stream.
+func Ends(kind string) bool {
+	switch kind {
+	case TypeCompleted, TypeIncomplete, TypeCancelled, TypeDone:
+		return true
+	}
+	return false
+}
+
 // Item is an output item: a message, a function call and so on. Only the
 // members that belong to its Type are set.
 type Item struct {
