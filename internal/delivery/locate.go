@@ -107,7 +107,9 @@ func (e *Engine) find(ctx context.Context, l link.Link) (string, error) {
 	return "", nil
 }
 
-// findTold takes the id that the agent's stream said, once MLflow knows it.
+// findTold takes the id that the agent's stream said, once MLflow knows it. Agents
+// that keep their answers, or pass on what another agent said, tell the trace of an
+// earlier one: that is looked for in the other ways.
 func (e *Engine) findTold(ctx context.Context, l link.Link) (string, error) {
 	if l.ToldTraceID == "" {
 		return "", nil
@@ -119,7 +121,29 @@ func (e *Engine) findTold(ctx context.Context, l link.Link) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if another, err := e.isAnothers(ctx, info, l); another || err != nil {
+		return "", err
+	}
 	return info.TraceID, nil
+}
+
+// isAnothers reports whether the trace is known to be that of another answer than l,
+// which has none yet. An id that was not minted here says nothing.
+func (e *Engine) isAnothers(ctx context.Context, t *mlflow.TraceInfo, l link.Link) (bool, error) {
+	if t.ClientRequestID == l.ClientRequestID {
+		return false, nil
+	}
+	other, err := e.links.ByTrace(ctx, t.TraceID)
+	if errs.Is(err, errs.NotFound) {
+		other, err = e.links.Get(ctx, t.ClientRequestID)
+	}
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return false, nil
+	case err != nil:
+		return false, &ownStoreError{err}
+	}
+	return other.TraceBy != link.Foreign, nil
 }
 
 // idForms are the ways to ask for a client_request_id, in MLflow's filter

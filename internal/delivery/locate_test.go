@@ -16,6 +16,7 @@ import (
 	"github.com/thumbprint-ai/thumbprint/internal/delivery"
 	"github.com/thumbprint-ai/thumbprint/internal/link"
 	"github.com/thumbprint-ai/thumbprint/internal/outbox"
+	"github.com/thumbprint-ai/thumbprint/mlflow"
 	"github.com/thumbprint-ai/thumbprint/mlflowtrace"
 )
 
@@ -119,6 +120,61 @@ func TestAServerThatTakesNoFormIsNotRemembered(t *testing.T) {
 			t.Errorf("searched %v", got)
 		}
 	})
+}
+
+// TestATraceToldForTwoAnswersIsOnes: an agent that keeps its answers, or passes on what
+// another said, tells the trace of an earlier answer. No rating lands there.
+func TestATraceToldForTwoAnswersIsOnes(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		foreign bool // somebody rates the trace by its own id first
+		id      bool // the trace that is told carries the name of the first answer
+		rated   bool // the first answer is rated, so that the trace is known to be its
+		own     bool // the second answer has a trace with its name, too
+		want    string
+	}{
+		{name: "known by its name", id: true, own: true, want: "own"},
+		{name: "known by a rating", rated: true, own: true, want: "own"},
+		{name: "and nothing else there is", id: true, want: "a fallback"},
+		{name: "nothing is known of it", own: true, want: "told"}, // there is no telling
+		{name: "rated by its own id", foreign: true, want: "told"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inWorld(t, link.ByAgent, func(t *testing.T, w *world) {
+				told := mlflowtrace.NewTraceID()
+				w.agent.traceID = told
+				first := w.answer()
+				name := ""
+				if tc.id {
+					name = first.ClientRequestID
+				}
+				w.recordAs(told, name, "", time.Now())
+				if tc.foreign {
+					w.rate(told, `true`)
+				}
+				if tc.rated {
+					w.rate(first.ClientRequestID, `true`)
+				}
+				w.settle(time.Second)
+				second := w.answer()
+				own := ""
+				if tc.own {
+					own = w.agentRecords(second.ClientRequestID, "", time.Now())
+				}
+				f := w.rate(second.ClientRequestID, `false`)
+				w.settle(time.Hour)
+				got := w.link(second.ClientRequestID).TraceID
+				if which := map[string]string{told: "told", own: "own", "": "none"}[got]; which != tc.want && (which != "" || tc.want != "a fallback") {
+					t.Errorf("the trace is %q (%s), want %s", got, which, tc.want)
+				}
+				if !slices.ContainsFunc(w.assessments(got), func(a *mlflow.Assessment) bool {
+					return a.Metadata[delivery.MetaClientRequestID] == f.Answer && a.Value == false
+				}) {
+					t.Errorf("the rating is not on %s", got)
+				}
+			})
+		})
+	}
 }
 
 func (w *world) ownTrace(id string) *mlflowtrace.Trace {
