@@ -93,8 +93,9 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 	case vocab.TypeTextDelta, vocab.TypeRefusalDelta:
 		t.said = true
 	case vocab.TypeItemDone:
-		t.said = true
-		t.know(keyOf(gjson.GetBytes(raw.Data, "item")))
+		item := gjson.GetBytes(raw.Data, "item")
+		t.said = t.said || !strings.HasSuffix(item.Get("type").Str, "_output") // what a tool returned, no model said
+		t.know(keyOf(item))
 	}
 	return true, nil
 }

@@ -91,6 +91,9 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 	no := `{"type":"message","id":"m","content":[{"type":"refusal","refusal":"no"}]}`
 	refused := `{"type":"response.completed","response":{"output":[` + no + `]}}`
 	refusal := `{"type":"response.refusal.delta","item_id":"m","delta":"no"}`
+	call := `{"type":"function_call","id":"f","call_id":"c","name":"weather","arguments":"{}"}`
+	called := `{"type":"response.completed","response":{"output":[` + call + `]}}`
+	returned := `{"type":"response.output_item.done","item":{"type":"function_call_output","call_id":"c","output":"18"}}`
 	for name, tc := range map[string]struct{ sent, want []string }{
 		"only there":        {[]string{created, completed("a")}, []string{created, delta("a"), done("a"), completed("a")}},
 		"only there, twice": {[]string{completed("a"), completed("b")}, []string{delta("a"), done("a"), completed("a"), delta("b"), done("b"), completed("b")}},
@@ -104,7 +107,9 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 			[]string{delta("a"), `{"type":"response.completed","response":{}}`, ended}},
 		"a refusal, only there":          {[]string{refused}, []string{delta("no"), `{"type":"response.output_item.done","item":` + no + `}`, refused}},
 		"a refusal that was said before": {[]string{refusal, refused}, []string{refusal, refused}},
-		"text before":                    {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
+		"only there, and what a tool returned in between": {[]string{called, returned, completed("a")},
+			[]string{`{"type":"response.output_item.done","item":` + call + `}`, called, returned, delta("a"), done("a"), completed("a")}},
+		"text before": {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var script []agenttest.Step
