@@ -69,11 +69,12 @@ func input(req *agent.Request) []any {
 	return items
 }
 
-// translator passes everything on and watches for the end.
+// translator passes on all that is new and watches for the end.
 type translator struct {
 	ended bool
 	said  bool                // text or an item of this response was sent
 	known map[uint64]struct{} // the items of the stream so far, by keyOf
+	sent  sent
 }
 
 // Event implements upstream.Translator. response.completed is not the end of
@@ -89,11 +90,17 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 		t.said = t.said && !t.ended
 		t.ended = false
 	}
+	if strings.HasSuffix(raw.Type, ".delta") {
+		t.sent.renew(raw.Data)
+	}
 	switch raw.Type {
 	case vocab.TypeTextDelta, vocab.TypeRefusalDelta:
 		t.said = true
 	case vocab.TypeItemDone:
 		item := gjson.GetBytes(raw.Data, "item")
+		if t.sent.again(item) {
+			return false, nil
+		}
 		t.said = t.said || !strings.HasSuffix(item.Get("type").Str, "_output") // what a tool returned, no model said
 		t.know(keyOf(item))
 	}
@@ -116,6 +123,9 @@ func (t *translator) close(raw upstream.Raw, out *upstream.Queue) (pass bool) {
 	t.know(keys...)
 	if len(untold) == 0 {
 		return true
+	}
+	for _, item := range untold {
+		t.sent.again(item)
 	}
 	say(untold, out)
 	out.Push(agent.Event{Type: raw.Type, Data: bytes.Clone(raw.Data)})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,6 +110,8 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 		"a refusal that was said before": {[]string{refusal, refused}, []string{refusal, refused}},
 		"only there, and what a tool returned in between": {[]string{called, returned, completed("a")},
 			[]string{`{"type":"response.output_item.done","item":` + call + `}`, called, returned, delta("a"), done("a"), completed("a")}},
+		"only there, and then again": {[]string{completed("a"), done("a"), completed("b")},
+			[]string{delta("a"), done("a"), completed("a"), delta("b"), done("b"), completed("b")}},
 		"text before": {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,6 +121,58 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 			}
 			got, err := answer(t, script...)
 			if d := cmp.Diff(tc.want, got); d != "" || err != io.EOF {
+				t.Errorf("%v (-want +got):\n%s", err, d)
+			}
+		})
+	}
+}
+
+// What an agent says again of a finished item, byte for byte, is not given again. What
+// only looks the same is: ids that are none, or that deltas and calls have used anew.
+func TestItemsThatComeAgain(t *testing.T) {
+	item := func(members string) string { return `{"type":"response.output_item.done","item":{` + members + `}}` }
+	message := func(id, text string) string {
+		return item(`"type":"message","id":` + id + `,"content":[{"type":"output_text","text":"` + text + `"}]`)
+	}
+	delta := func(id, text string) string {
+		return `{"type":"response.output_text.delta","item_id":"` + id + `","delta":"` + text + `"}`
+	}
+	call := func(id, name string) string {
+		return item(`"type":"function_call","id":` + id + `,"call_id":"c","name":"` + name + `","arguments":"{}"`)
+	}
+	returned := func(id, text string) string {
+		return item(`"type":"function_call_output","call_id":"` + id + `","output":"` + text + `"`)
+	}
+	a, b := message(`"m1"`, "a"), message(`"m2"`, "b")
+	for name, tc := range map[string]struct {
+		sent  []string
+		again []int // which of them are not given
+	}{
+		"at once":                             {[]string{delta("m1", "a"), a, a}, []int{2}},
+		"without deltas":                      {[]string{a, a, b}, []int{1}},
+		"the whole history":                   {[]string{a, call(`"m1"`, "f"), returned("c", "18"), a, call(`"m1"`, "f"), returned("c", "18"), b}, []int{3, 4, 5}},
+		"while another is said":               {[]string{delta("m1", "a"), a, delta("m2", "b"), a, b}, []int{3}},
+		"another text":                        {[]string{a, message(`"m1"`, "b")}, nil},
+		"another id":                          {[]string{a, message(`"m2"`, "a")}, nil},
+		"no id":                               {[]string{message(`""`, "a"), message(`""`, "a"), message(`null`, "a"), message(`null`, "a")}, nil},
+		"an id that is none":                  {[]string{message(`"__fake_id__"`, "a"), message(`"__fake_id__"`, "a")}, nil},
+		"deltas of an id used anew":           {[]string{delta("m1", "a"), a, delta("m1", "a"), a}, nil},
+		"deltas of a call used anew":          {[]string{call(`"f"`, "f"), `{"type":"response.function_call_arguments.delta","item_id":"f","delta":"{}"}`, call(`"f"`, "f")}, nil},
+		"calls of an id used anew":            {[]string{call(`"f1"`, "f"), returned("c", "18"), call(`"f2"`, "f"), returned("c", "18")}, nil},
+		"calls without an id":                 {[]string{call(`""`, "f"), returned("c", "18"), call(`""`, "f"), returned("c", "18")}, nil},
+		"what a call without any id returned": {[]string{returned("", "18"), returned("", "18")}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var script []agenttest.Step
+			var want []string
+			for i, ev := range tc.sent {
+				script = append(script, agenttest.Event(ev))
+				if !slices.Contains(tc.again, i) {
+					want = append(want, ev)
+				}
+			}
+			got, err := answer(t, append(script, agenttest.Done())...)
+			if d := cmp.Diff(want, got); d != "" || err != io.EOF {
 				t.Errorf("%v (-want +got):\n%s", err, d)
 			}
 		})
