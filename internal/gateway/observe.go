@@ -174,5 +174,7 @@ func (o *observer) count(usage gjson.Result) {
 	o.usage.OutputTokens += out
 	o.usage.TotalTokens += total
 	o.usage.CacheRead += usage.Get("input_tokens_details.cached_tokens").Int()
-	o.cost += usage.Get("cost").Num
+	if usd := vocab.Cost(usage); usd != nil {
+		o.cost += *usd
+	}
 }

@@ -43,6 +43,26 @@ func TestModelCallsAreCounted(t *testing.T) {
 	}
 }
 
+// TestTheCostIsInTheTrace: in USD, however the agent writes it.
+func TestTheCostIsInTheTrace(t *testing.T) {
+	h := onSQLite(t)
+	for cost, want := range map[string]string{
+		`0.25`:                    `{"total_cost": 0.25}`,
+		`"0.25"`:                  `{"total_cost": 0.25}`,
+		`{"total_cost":0.25}`:     `{"total_cost": 0.25}`,
+		`{"input_tokens_cost":1}`: "",
+		`1e999`:                   "",
+		`"free"`:                  "",
+		`true`:                    "",
+	} {
+		h.agent.says(delta("m", "Rain."), done("m", "Rain."), `{"type":"response.completed","response":{"usage":{"input_tokens":1,"cost":`+cost+`}}}`)
+		turn, _ := h.run(ask("weather?"))
+		if got := h.record(turn.ClientRequestID).Metadata["mlflow.trace.cost"]; got != want {
+			t.Errorf("of the cost %s the trace has %q, want %q", cost, got, want)
+		}
+	}
+}
+
 func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.agent.says(

@@ -55,10 +55,16 @@ func TestMessagesAreGroupedByID(t *testing.T) {
 }
 
 func TestTheEndTellsUsageAndTrace(t *testing.T) {
-	got, trace, err := answer(t, agenttest.Event(`{"delta": {"role": "assistant", "content": "", "id": "m1"}, "finish_reason": "stop", "usage": {"prompt_tokens": 1, "completion_tokens": 2}, "custom_outputs": {"trace_id": "tr-1"}}`))
-	want := []string{`{"type":"response.completed","response":{"object":"response","status":"completed","usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3},"custom_outputs":{"trace_id":"tr-1"}}}`}
-	if d := cmp.Diff(want, got); d != "" || err != io.EOF || trace != "tr-1" {
-		t.Errorf("%v, trace %q\n%s", err, trace, d)
+	for usage, tells := range map[string]string{
+		`{"prompt_tokens": 1, "completion_tokens": 2}`:                                                   `,"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}`,
+		`{"prompt_tokens": 1.0, "completion_tokens": 2, "cost": {"currency": "USD", "total_cost": 0.5}}`: `,"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3,"cost":0.5}`,
+		`"free"`: "",
+	} {
+		got, trace, err := answer(t, agenttest.Event(`{"delta": {"role": "assistant", "content": "", "id": "m1"}, "finish_reason": "stop", "usage": `+usage+`, "custom_outputs": {"trace_id": "tr-1"}}`))
+		want := []string{`{"type":"response.completed","response":{"object":"response","status":"completed"` + tells + `,"custom_outputs":{"trace_id":"tr-1"}}}`}
+		if d := cmp.Diff(want, got); d != "" || err != io.EOF || trace != "tr-1" {
+			t.Errorf("%s: %v, trace %q\n%s", usage, err, trace, d)
+		}
 	}
 }
 

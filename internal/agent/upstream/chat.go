@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 )
@@ -48,35 +50,35 @@ func (a *Arguments) UnmarshalJSON(b []byte) error {
 }
 
 // ChatUsage counts tokens in the words of Chat Completions.
-type ChatUsage struct {
-	Prompt        int64 `json:"prompt_tokens"`
-	Completion    int64 `json:"completion_tokens"`
-	Total         int64 `json:"total_tokens"`
-	PromptDetails *struct {
-		Cached int64 `json:"cached_tokens"`
-	} `json:"prompt_tokens_details"`
-	CompletionDetails *struct {
-		Reasoning int64 `json:"reasoning_tokens"`
-	} `json:"completion_tokens_details"`
-	Cost *float64 `json:"cost"` // in USD; some routers say it
+type ChatUsage struct{ told *vocab.Usage }
+
+// UnmarshalJSON implements json.Unmarshaler. It takes what it understands and never
+// fails: an answer is not lost over its bill.
+func (u *ChatUsage) UnmarshalJSON(b []byte) error {
+	v := gjson.ParseBytes(b)
+	if !v.IsObject() {
+		return nil
+	}
+	out := &vocab.Usage{InputTokens: v.Get("prompt_tokens").Int(), OutputTokens: v.Get("completion_tokens").Int(), TotalTokens: v.Get("total_tokens").Int(), Cost: vocab.Cost(v)}
+	if out.TotalTokens == 0 {
+		out.TotalTokens = out.InputTokens + out.OutputTokens
+	}
+	if d := v.Get("prompt_tokens_details"); d.IsObject() {
+		out.InputTokensDetails = &vocab.InputDetails{CachedTokens: d.Get("cached_tokens").Int()}
+	}
+	if d := v.Get("completion_tokens_details"); d.IsObject() {
+		out.OutputTokensDetails = &vocab.OutputDetails{ReasoningTokens: d.Get("reasoning_tokens").Int()}
+	}
+	u.told = out
+	return nil
 }
 
-// Usage returns u in the words of the Responses API; nil for nil.
+// Usage returns u in the words of the Responses API; nil when nothing was told.
 func (u *ChatUsage) Usage() *vocab.Usage {
 	if u == nil {
 		return nil
 	}
-	out := &vocab.Usage{InputTokens: u.Prompt, OutputTokens: u.Completion, TotalTokens: u.Total, Cost: u.Cost}
-	if out.TotalTokens == 0 {
-		out.TotalTokens = u.Prompt + u.Completion
-	}
-	if d := u.PromptDetails; d != nil {
-		out.InputTokensDetails = &vocab.InputDetails{CachedTokens: d.Cached}
-	}
-	if d := u.CompletionDetails; d != nil {
-		out.OutputTokensDetails = &vocab.OutputDetails{ReasoningTokens: d.Reasoning}
-	}
-	return out
+	return u.told
 }
 
 // Stopped returns why an answer ended early, or nil when it did not. "length" and

@@ -9,6 +9,7 @@ package vocab
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 
 	"github.com/tidwall/gjson"
 
@@ -80,6 +81,20 @@ type Usage struct {
 	OutputTokensDetails *OutputDetails `json:"output_tokens_details,omitempty"`
 	TotalTokens         int64          `json:"total_tokens"`
 	Cost                *float64       `json:"cost,omitempty"` // in USD; not OpenAI's, but what routers add
+}
+
+// Cost is what a usage says that it cost, in USD; nil when it says nothing. Some
+// gateways tell it in parts, with their sum (Bifrost, Perplexity).
+func Cost(usage gjson.Result) *float64 {
+	cost := usage.Get("cost")
+	if cost.IsObject() {
+		cost = cost.Get("total_cost")
+	}
+	usd := cost.Float()
+	if told := cost.Type == gjson.Number || cost.Type == gjson.String; told && usd >= 0 && !math.IsInf(usd, 1) {
+		return &usd
+	}
+	return nil
 }
 
 // InputDetails says how many of the input tokens came from a cache.
