@@ -54,6 +54,23 @@ func TestMessagesAreGroupedByID(t *testing.T) {
 	}
 }
 
+func TestIDsMayBeNumbers(t *testing.T) {
+	got, _, err := answer(t,
+		agenttest.Event(`{"delta": {"role": "assistant", "content": "a", "id": 1, "tool_calls": [{"id": 7, "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}`),
+		agenttest.Event(`{"delta": {"role": "tool", "content": "42", "id": 2, "tool_call_id": 7}}`),
+		agenttest.Done())
+	want := []string{
+		`{"type":"response.output_text.delta","item_id":"1","delta":"a"}`,
+		`{"type":"response.output_item.done","item":{"type":"message","id":"1","role":"assistant","status":"completed","content":[{"type":"output_text","text":"a","annotations":[]}]}}`,
+		`{"type":"response.output_item.done","item":{"type":"function_call","id":"fc_1_1","status":"completed","call_id":"7","name":"f","arguments":"{}"}}`,
+		`{"type":"response.output_item.done","item":{"type":"function_call_output","call_id":"7","output":"42"}}`,
+		`{"type":"response.completed","response":{"object":"response","status":"completed"}}`,
+	}
+	if d := cmp.Diff(want, got); d != "" || err != io.EOF {
+		t.Errorf("%v\n%s", err, d)
+	}
+}
+
 func TestTheEndTellsUsageAndTrace(t *testing.T) {
 	for usage, tells := range map[string]string{
 		`{"prompt_tokens": 1, "completion_tokens": 2}`:                                                   `,"usage":{"input_tokens":1,"output_tokens":2,"total_tokens":3}`,

@@ -24,8 +24,8 @@ type answer struct {
 type piece struct {
 	Role       string              `json:"role"`
 	Content    json.RawMessage     `json:"content"`
-	ID         string              `json:"id"`
-	ToolCallID string              `json:"tool_call_id"`
+	ID         upstream.ID         `json:"id"`
+	ToolCallID upstream.ID         `json:"tool_call_id"`
 	ToolCalls  []upstream.ToolCall `json:"tool_calls"`
 }
 
@@ -80,14 +80,14 @@ func isObject(b json.RawMessage) bool { return len(b) > 0 && b[0] == '{' }
 func (t *translator) piece(p piece, out *upstream.Queue) error {
 	text := upstream.Text(p.Content)
 	if p.Role == "tool" {
-		t.speech.Output(p.ToolCallID, text, out)
+		t.speech.Output(string(p.ToolCallID), text, out)
 		return nil
 	}
-	if err := t.speech.Say(p.ID, text, out); err != nil {
+	if err := t.speech.Say(string(p.ID), text, out); err != nil {
 		return err
 	}
 	for _, call := range p.ToolCalls {
-		t.speech.Call(call.ID, call.Function.Name, string(call.Function.Arguments), out)
+		t.speech.Call(string(call.ID), call.Function.Name, string(call.Function.Arguments), out)
 	}
 	return nil
 }

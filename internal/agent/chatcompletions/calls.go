@@ -32,7 +32,7 @@ func (p piece) calls() []upstream.ToolCall {
 func (t *translator) collect(piece upstream.ToolCall) error {
 	call := t.pending(piece)
 	if call == nil {
-		call = &pendingCall{index: len(t.calls), id: piece.ID}
+		call = &pendingCall{index: len(t.calls), id: string(piece.ID)}
 		if piece.Index != nil {
 			call.index = *piece.Index
 		}
@@ -51,7 +51,7 @@ func (t *translator) collect(piece upstream.ToolCall) error {
 func (t *translator) pending(piece upstream.ToolCall) *pendingCall {
 	for i := len(t.calls) - 1; i >= 0; i-- {
 		call := t.calls[i]
-		sameID := piece.ID == "" || piece.ID == call.id
+		sameID := piece.ID == "" || string(piece.ID) == call.id
 		sameIndex := piece.Index == nil || *piece.Index == call.index
 		if sameID && sameIndex {
 			return call

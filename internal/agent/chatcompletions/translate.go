@@ -27,14 +27,14 @@ type choice struct {
 
 // piece is a message or a part of one. Servers write reasoning as
 // reasoning_content (DeepSeek, vLLM), as reasoning (OpenRouter, Ollama, newer
-// vLLM), or as parts of the content (Databricks).
+// vLLM), or as parts of the content (Databricks, Mistral).
 type piece struct {
 	Role             string              `json:"role"`
 	Content          json.RawMessage     `json:"content"`
-	ReasoningContent string              `json:"reasoning_content"`
+	ReasoningContent json.RawMessage     `json:"reasoning_content"`
 	Reasoning        json.RawMessage     `json:"reasoning"`
 	Refusal          string              `json:"refusal"`
-	ToolCallID       string              `json:"tool_call_id"`
+	ToolCallID       upstream.ID         `json:"tool_call_id"`
 	ToolCalls        []upstream.ToolCall `json:"tool_calls"`
 	FunctionCall     *upstream.Function  `json:"function_call"` // what tool_calls replaced
 	Annotations      json.RawMessage     `json:"annotations"`
@@ -161,7 +161,7 @@ func (t *translator) piece(p piece, out *upstream.Queue) error {
 		t.settle(out) // the agent called its tools itself, and goes on
 	}
 	if answers {
-		id := p.ToolCallID
+		id := string(p.ToolCallID)
 		if p.Role == "function" {
 			id = t.function
 		}
@@ -196,18 +196,20 @@ func (t *translator) cite(annotations json.RawMessage, out *upstream.Queue) {
 
 // content returns what a piece says and what it thinks.
 func content(p piece) (text, thought string) {
-	thought = p.ReasoningContent
-	if r := gjson.ParseBytes(p.Reasoning); r.Type == gjson.String && thought == "" {
-		thought = r.Str
+	if thought = upstream.Text(p.ReasoningContent); thought == "" {
+		thought = upstream.Text(p.Reasoning)
 	}
 	v := gjson.ParseBytes(p.Content)
 	if !v.IsArray() {
 		return v.Str + p.Refusal, thought
 	}
 	for _, part := range v.Array() {
-		if part.Get("type").Str == "reasoning" {
+		switch part.Get("type").Str {
+		case "reasoning":
 			thought += part.Get("text").Str + upstream.Text(json.RawMessage(part.Get("summary").Raw))
-		} else {
+		case "thinking":
+			thought += upstream.Text(json.RawMessage(part.Get("thinking").Raw))
+		default:
 			text += part.Get("text").Str + part.Get("refusal").Str
 		}
 	}

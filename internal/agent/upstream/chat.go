@@ -23,7 +23,7 @@ func NoApprovals(req *agent.Request) error {
 // Completions write it.
 type ToolCall struct {
 	Index    *int     `json:"index"`
-	ID       string   `json:"id"`
+	ID       ID       `json:"id"`
 	Function Function `json:"function"`
 }
 
@@ -31,6 +31,15 @@ type ToolCall struct {
 type Function struct {
 	Name      string    `json:"name"`
 	Arguments Arguments `json:"arguments"`
+}
+
+// ID names a call or a message. Some servers write a number where a string belongs.
+type ID string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (id *ID) UnmarshalJSON(b []byte) error {
+	*id = ID(gjson.ParseBytes(b).String())
+	return nil
 }
 
 // Arguments is JSON as text. Some servers write the object itself where a
