@@ -49,6 +49,9 @@ func (o *observer) step(item gjson.Result, now time.Time) {
 		s.kind, s.name, s.in = mlflowtrace.TypeRetriever, "web_search", value(item.Get("action"))
 	case kind == "reasoning":
 		s.kind, s.name, s.out = mlflowtrace.TypeChain, "reasoning", value(item.Get("summary"))
+		if len(item.Get("summary").Array()) == 0 { // models that show their reasoning itself (vLLM, LM Studio)
+			s.out = value(item.Get("content"))
+		}
 	case strings.HasSuffix(kind, "_call"):
 		s = called(item, start, now)
 	default:

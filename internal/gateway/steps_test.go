@@ -67,6 +67,7 @@ func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.agent.says(
 			itemDone(`{"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"think"}]}`),
+			itemDone(`{"type":"reasoning","id":"r2","summary":[],"content":[{"type":"reasoning_text","text":"hm"}]}`), // vLLM, LM Studio
 			itemDone(`{"type":"function_call","id":"f","call_id":"c1","name":"get_weather","arguments":"{\"city\":\"Paris\"}"}`),
 			`{"type":"function_call_output","call_id":"c1","output":"{\"temp\":18}"}`,
 			itemDone(`{"type":"code_interpreter_call","id":"i","code":"1+1","outputs":[{"type":"logs","logs":"2"}]}`),
@@ -89,6 +90,7 @@ func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
 			`["AGENT","ours",{"messages":[{"content":"weather?","role":"user"}]},` +
 				`{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"Rain.","role":"assistant"}}]},"",false]`,
 			`["CHAIN","reasoning",null,[{"text":"think","type":"summary_text"}],"",true]`,
+			`["CHAIN","reasoning",null,[{"text":"hm","type":"reasoning_text"}],"",true]`,
 			`["TOOL","get_weather",{"city":"Paris"},{"temp":18},"",true]`,
 			`["TOOL","code_interpreter","1+1",[{"logs":"2","type":"logs"}],"",true]`,
 			`["TOOL","local_shell",{"command":["ls"]},"a.txt","",true]`,
@@ -107,12 +109,12 @@ func TestWhatTheStreamShowsIsInTheTrace(t *testing.T) {
 			t.Errorf("usage %+v", u)
 		}
 		s := a.Summary
-		if !slices.Equal(s.ToolsCalled, []string{"get_weather", "code_interpreter", "local_shell", "sql", "lookup"}) || s.RetrievalCalls != 1 || s.LLMCalls != 1 || s.SpansCount != 8 ||
+		if !slices.Equal(s.ToolsCalled, []string{"get_weather", "code_interpreter", "local_shell", "sql", "lookup"}) || s.RetrievalCalls != 1 || s.LLMCalls != 1 || s.SpansCount != 9 ||
 			s.TotalTokens != 14 || s.TraceID != tr.ID || s.Status != "completed" || s.ClientRequestID != turn.ClientRequestID {
 			t.Errorf("summary %+v", s)
 		}
 		var stored map[string]any
-		if err := json.Unmarshal(h.message(turn.MessageID).TraceSummary, &stored); err != nil || stored["spans_count"] != 8.0 {
+		if err := json.Unmarshal(h.message(turn.MessageID).TraceSummary, &stored); err != nil || stored["spans_count"] != 9.0 {
 			t.Errorf("stored summary %v, %v", stored, err)
 		}
 		if h.pending() != 1 {
