@@ -26,6 +26,7 @@ type observer struct {
 	begun          map[string]time.Time // when an item that takes its time began, by item id
 	responses      int                  // closed responses: one a model call, where the agent says so
 	closed         bool                 // the last one was, and no other has begun
+	counted        bool                 // its usage was
 	cut            string               // what the last closed response was cut by; "" when it was whole
 	usage          *mlflowtrace.TokenUsage
 	cost           float64 // in USD, 0 when the agent did not say
@@ -63,13 +64,8 @@ func (o *observer) see(ev agent.Event) error {
 		o.item(gjson.ParseBytes(ev.Data), time.Now())
 	case vocab.TypeCompleted, vocab.TypeIncomplete, vocab.TypeCancelled:
 		o.close(ev.Type, gjson.GetBytes(ev.Data, "response"))
-	case vocab.TypeDone: // may follow another end of the same response
-		r := gjson.GetBytes(ev.Data, "response")
-		if !o.closed {
-			o.close(ev.Type, r)
-		} else if r.Get("status").Exists() {
-			o.cut = cutBy(ev.Type, r)
-		}
+	case vocab.TypeDone:
+		o.done(gjson.GetBytes(ev.Data, "response"))
 	}
 	return nil
 }
@@ -78,8 +74,22 @@ func (o *observer) see(ev agent.Event) error {
 func (o *observer) close(kind string, response gjson.Result) {
 	o.closed = true
 	o.responses++
-	o.count(response.Get("usage"))
+	o.counted = o.count(response.Get("usage"))
 	o.cut = cutBy(kind, response)
+}
+
+// done takes a response.done. It may follow another end of the same response and tell
+// more of it, or end the stream alone and tell nothing of a response.
+func (o *observer) done(response gjson.Result) {
+	status, usage := response.Get("status"), response.Get("usage")
+	if !o.closed && (status.Exists() || usage.IsObject()) {
+		o.close(vocab.TypeDone, response)
+		return
+	}
+	if status.Exists() {
+		o.cut = cutBy(vocab.TypeDone, response)
+	}
+	o.counted = o.counted || o.count(usage)
 }
 
 // delta takes a piece of text. There are many of them, so it is walked once.
@@ -158,10 +168,10 @@ func text(items []json.RawMessage) string {
 	return strings.Join(texts, "\n\n")
 }
 
-// count adds the usage of one model call; an agent may announce several.
-func (o *observer) count(usage gjson.Result) {
+// count adds the usage of one model call, if it is told; an agent may announce several.
+func (o *observer) count(usage gjson.Result) (told bool) {
 	if !usage.IsObject() {
-		return
+		return false
 	}
 	if o.usage == nil {
 		o.usage = &mlflowtrace.TokenUsage{}
@@ -177,4 +187,5 @@ func (o *observer) count(usage gjson.Result) {
 	if usd := vocab.Cost(usage); usd != nil {
 		o.cost += *usd
 	}
+	return true
 }

@@ -19,6 +19,9 @@ func TestModelCallsAreCounted(t *testing.T) {
 	end := func(kind string) string {
 		return `{"type":"response.` + kind + `","response":{"usage":{"input_tokens":10,"output_tokens":4}}}`
 	}
+	bare := func(kind string) string {
+		return `{"type":"response.` + kind + `","response":{"status":"completed"}}`
+	}
 	says := func(text string) []any { return []any{delta(text, text), done(text, text)} }
 	for _, tc := range []struct {
 		name          string
@@ -31,6 +34,9 @@ func TestModelCallsAreCounted(t *testing.T) {
 		{"completed, something else, and done", append(says("One"), end("completed"), `{"type":"databricks_output"}`, end("done")), 1, 14},
 		{"two, each done", slices.Concat(says("One"), []any{end("done")}, says("Two"), []any{end("done")}), 2, 28},
 		{"completed, another done", slices.Concat(says("One"), []any{end("completed")}, says("Two"), []any{end("done")}), 2, 28},
+		{"completed, and the tokens with done", append(says("One"), bare("completed"), end("done")), 1, 14},
+		{"a done that closes nothing", slices.Concat(says("One"), says("Two"), []any{`{"type":"response.done","databricks_output":{}}`}), 2, 0},
+		{"a done that has a status only", append(says("One"), bare("done")), 1, 0},
 		{"incomplete", append(says("One"), end("incomplete")), 1, 14},
 		{"none said to close", says("One"), 1, 0},
 	} {
