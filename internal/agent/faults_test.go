@@ -122,8 +122,15 @@ func TestFaults(t *testing.T) {
 			1, agent.CodeAgentError, "boom"},
 		"response done, and failed": {[]agenttest.Step{hello, agenttest.Event(`{"type": "response.done", "response": {"status": "failed", "status_details": {"type": "failed", "error": {"code": "server_error", "message": "boom"}}}}`)},
 			1, agent.CodeAgentError, "boom"},
-		"error event in plain text": {[]agenttest.Step{agenttest.Raw("event: error\ndata: boom\n\n")}, 0, agent.CodeAgentError, "boom"},
-		"error without words":       {[]agenttest.Step{agenttest.Event(`{"type": "error"}`)}, 0, agent.CodeAgentError, "without saying why"},
+		"response done, but failed": {[]agenttest.Step{hello, agenttest.Event(`{"type": "response.completed", "response": {"status": "failed", "error": {"code": "server_error", "message": "boom"}}}`), agenttest.Done()},
+			1, agent.CodeAgentError, "boom"},
+		"response of another failed": {[]agenttest.Step{agenttest.Reply(200, "application/json", `{"object": "response", "status": "failed", "error": null, "output": []}`)}, 0, agent.CodeAgentError, "without saying why"},
+		"error of a response":        {[]agenttest.Step{hello, agenttest.Event(`{"type": "response.error", "error": {"message": "boom"}}`), agenttest.Done()}, 1, agent.CodeAgentError, "boom"},
+		"error by its event's name":  {[]agenttest.Step{hello, agenttest.Raw("event: error\ndata: {\"type\": \"RuntimeError\", \"message\": \"boom\"}\n\n"), agenttest.Done()}, 1, agent.CodeAgentError, "boom"},
+		"failed, and named error":    {[]agenttest.Step{agenttest.Raw("event: error\ndata: {\"type\": \"response.failed\", \"response\": {\"error\": {\"message\": \"boom\"}}}\n\n")}, 0, agent.CodeAgentError, "boom"},
+		"error code in numbers":      {[]agenttest.Step{hello, agenttest.Event(`{"error_code": 500, "message": "boom"}`), agenttest.Done()}, 1, agent.CodeAgentError, "boom"},
+		"error event in plain text":  {[]agenttest.Step{agenttest.Raw("event: error\ndata: boom\n\n")}, 0, agent.CodeAgentError, "boom"},
+		"error without words":        {[]agenttest.Step{agenttest.Event(`{"type": "error"}`)}, 0, agent.CodeAgentError, "without saying why"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			byEachWay(t, func(t *testing.T, hc *http.Client) {
@@ -217,6 +224,9 @@ func TestOddButProper(t *testing.T) {
 		"bytes that are not UTF-8":     {[]agenttest.Step{agenttest.Event("{\"type\": \"x\", \"t\": \"\xff\"}"), agenttest.Done()}, []string{"{\"type\": \"x\", \"t\": \"\ufffd\"}"}},
 		"empty data":                   {[]agenttest.Step{agenttest.Event(""), agenttest.Event(a), agenttest.Done()}, []string{a}},
 		"unknown events":               {[]agenttest.Step{agenttest.Event(`{"type": "x.y", "error": {"a": 1}}`), agenttest.Event(`{"foo": [1,  2]}`), agenttest.Done()}, []string{`{"type": "x.y", "error": {"a": 1}}`, `{"foo": [1,  2]}`}},
+		"what only looks like an error": {[]agenttest.Step{agenttest.Event(`{"error_code": 0, "error": null}`), agenttest.Event(`{"type": "x", "error_code": 500}`),
+			agenttest.Event(`{"type": "response.completed", "response": {"status": "completed", "error": null}}`), agenttest.Raw("event: error\ndata: " + a + "\n\n"), agenttest.Done()},
+			[]string{`{"error_code": 0, "error": null}`, `{"type": "x", "error_code": 500}`, `{"type": "response.completed", "response": {"status": "completed", "error": null}}`, a}},
 		"events that only we may give": {[]agenttest.Step{agenttest.Event(`{"type": "trace.client_request_id", "client_request_id": "req-evil"}`),
 			agenttest.Event(`{"type": "x", "type": "thumbprint.done"}`), agenttest.Event(`{"t\u0079pe": "thumbprint\u002emessage"}`),
 			agenttest.Raw("event: thumbprint.done\ndata: {}\n\n"), agenttest.Event(a), agenttest.Done()}, []string{a}},

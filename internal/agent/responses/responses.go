@@ -185,6 +185,9 @@ func (t *translator) Answer(body []byte, out *upstream.Queue) error {
 	if !items.IsArray() {
 		return agent.Errorf(agent.CodeBadResponse, `The agent answered JSON that is not a response: it has no list "output".`)
 	}
+	if doc.Get("status").Str == "failed" { // an error that is said was seen before
+		return agent.Errorf(agent.CodeAgentError, "The agent failed without saying why.")
+	}
 	say(items.Array(), out)
 	out.Push(closing(doc))
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 )
 
 // peeked is what is the same in all protocols about one event.
@@ -61,7 +62,9 @@ func peek(name string, data []byte) peeked {
 		case "error":
 			failure = v
 		case "error_code":
-			errorCode = v.Str
+			if v.Type == gjson.String || v.Num != 0 {
+				errorCode = v.String()
+			}
 		case "message":
 			message = v
 		case "code":
@@ -79,7 +82,7 @@ func peek(name string, data []byte) peeked {
 		return true
 	})
 	p.kind = kind
-	if kind == "" {
+	if kind == "" || name == "error" && !strings.HasPrefix(kind, "response.") {
 		p.kind = name
 	}
 	if kind == "" && isTraceID(trace) {
@@ -96,17 +99,21 @@ func peek(name string, data []byte) peeked {
 //	{"error": "text"}
 //	{"error": {"message": …, "code": …}}       often with "event: error"
 //	{"error_code": …, "message": …}
-//	{"type": "error", "code": …, "message": …}  or with an "error" object
+//	{"type": "error", "code": …, "message": …}  or with an "error" object, or of type "response.error"
+//	{"type": "RuntimeError", "message": …}      with "event: error"
 //	{"type": "response.failed", "response": {"error": {"code": …, "message": …}}}
+//	{"type": "response.completed", "response": {"status": "failed", "error": …}}
 //	{"type": "response.done", "response": {"status": "failed", "status_details": {"error": …}}}  (OpenAI's Realtime)
 //	{"object": "error", "type": "BadRequestError", "message": …}  (older vLLM servers)
 func (p *peeked) judge(untyped bool, object, errorCode string, failure, message, code, response gjson.Result) {
 	switch {
-	case p.kind == "error", object == "error" && message.Exists() && !strings.Contains(p.kind, "."):
-	case p.kind == "response.failed":
-		failure = response.Get("error")
-	case p.kind == "response.done" && response.Get("status").Str == "failed":
-		failure = response.Get("status_details.error")
+	case p.kind == "error", p.kind == "response.error", object == "error" && message.Exists() && !strings.Contains(p.kind, "."):
+	case p.kind == vocab.TypeFailed, vocab.Ends(p.kind) && response.Get("status").Str == "failed":
+		for _, path := range []string{"status_details.error", "error"} {
+			if v := response.Get(path); v.Type != gjson.Null {
+				failure = v
+			}
+		}
 	case untyped && failure.Exists() && failure.Type != gjson.Null && failure.Type != gjson.False:
 	case untyped && errorCode != "":
 	default:
