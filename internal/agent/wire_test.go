@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/agenttest"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/responses"
@@ -187,4 +189,38 @@ func TestASlowAgentIsNotASilentOne(t *testing.T) {
 			t.Errorf("%d events, %v: %.100q", len(events), err, events)
 		}
 	})
+}
+
+// An agent that has ended its answer may forget to end its connection: the answer is
+// whole. One that has begun another response has not ended.
+func TestSilenceAfterTheEnd(t *testing.T) {
+	const completed, created = `{"type": "response.completed", "response": {}}`, `{"type": "response.created", "response": {}}`
+	for name, tc := range map[string]struct {
+		events []string
+		code   string // "" for a proper end
+	}{
+		"ended":            {[]string{agenttest.Delta("a"), completed}, ""},
+		"another response": {[]string{completed, created}, agent.CodeTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := agentInFakeTime(t, func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					w.Header().Set("Content-Type", "text/event-stream")
+					for _, ev := range tc.events {
+						_, _ = io.WriteString(w, "data: "+ev+"\n\n")
+					}
+					_ = http.NewResponseController(w).Flush()
+					<-r.Context().Done()
+				})
+				events, err := consume(t.Context(), c)
+				if d := cmp.Diff(tc.events, events); d != "" {
+					t.Errorf("events (-sent +given):\n%s", d)
+				}
+				if e := (*agent.Error)(nil); tc.code == "" && err != io.EOF || tc.code != "" && (!errors.As(err, &e) || e.Code != tc.code) {
+					t.Errorf("ended with %v, want %q", err, tc.code)
+				}
+			})
+		})
+	}
 }

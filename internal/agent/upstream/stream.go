@@ -95,7 +95,7 @@ func (s *stream) ended(last sse.Event, err error) error {
 	case errors.Is(err, sse.ErrEventTooLarge):
 		return s.call.tooLarge(s.reader.Limit())
 	case string(bytes.TrimSpace(last.Data)) == "[DONE]":
-	case s.translator.Ended() && s.call.ctx.Err() == nil:
+	case s.translator.Ended() && s.call.parent.Err() == nil: // cut or silent since, it is whole
 	default:
 		return s.call.broken(err)
 	}
