@@ -47,17 +47,18 @@ func (s *stream) Next() (agent.Event, error) {
 	}
 }
 
-// step reads one event and either passes it on or queues what it means.
+// step reads one event and either passes it on or queues what it means. An event that
+// is whole counts also where the connection ends without the empty line after it.
 func (s *stream) step() (ev agent.Event, pass bool, err error) {
 	raw, err := s.reader.Next()
-	if err != nil {
-		return ev, false, s.ended(raw, err)
+	if err != nil && !whole(raw.Data) {
+		return ev, false, s.ended(err)
 	}
 	data := bytes.TrimSpace(raw.Data)
 	if len(data) == 0 {
 		return ev, false, nil // a sign of life
 	}
-	if string(data) == "[DONE]" {
+	if string(data) == done {
 		s.finish()
 		return ev, false, nil
 	}
@@ -88,13 +89,20 @@ func (s *stream) finish() {
 	s.translator.Finish(&s.queue)
 }
 
-// ended decides what the end of the bytes means. last is the event that was
-// cut, if one was: a [DONE] is the end also without its empty line.
-func (s *stream) ended(last sse.Event, err error) error {
+// done is the data of the event that all protocols end with.
+const done = "[DONE]"
+
+// whole reports whether data is all of an event's. An object that was cut is none.
+func whole(data []byte) bool {
+	_, ok := normalize(data)
+	return ok || string(bytes.TrimSpace(data)) == done
+}
+
+// ended decides what the end of the bytes means.
+func (s *stream) ended(err error) error {
 	switch {
 	case errors.Is(err, sse.ErrEventTooLarge):
 		return s.call.tooLarge(s.reader.Limit())
-	case string(bytes.TrimSpace(last.Data)) == "[DONE]":
 	case s.translator.Ended() && s.call.parent.Err() == nil: // cut or silent since, it is whole
 	default:
 		return s.call.broken(err)
