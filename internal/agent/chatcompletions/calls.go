@@ -1,6 +1,7 @@
 package chatcompletions
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
@@ -12,6 +13,7 @@ type pendingCall struct {
 	index     int
 	id, name  string
 	arguments strings.Builder
+	renamed   bool // its name was told again before its arguments were whole
 }
 
 // functionIndex is the index of a function_call, which has neither index nor id.
@@ -28,10 +30,11 @@ func (p piece) calls() []upstream.ToolCall {
 }
 
 // collect adds a piece of a tool call to the call it belongs to: the one with
-// its index, unless it has another id (some servers number every call 0).
+// its index, unless it has another id (some servers number every call 0) or begins
+// another without one.
 func (t *translator) collect(piece upstream.ToolCall) error {
 	call := t.pending(piece)
-	if call == nil {
+	if call == nil || call.over(piece) {
 		call = &pendingCall{index: len(t.calls), id: string(piece.ID)}
 		if piece.Index != nil {
 			call.index = *piece.Index
@@ -46,6 +49,20 @@ func (t *translator) collect(piece upstream.ToolCall) error {
 	}
 	call.arguments.WriteString(string(piece.Function.Arguments))
 	return nil
+}
+
+// over reports whether a piece without an id begins another call: it names another
+// tool, or the same when the arguments are whole. A name that was told before they
+// were is one that the server tells in each piece.
+func (c *pendingCall) over(piece upstream.ToolCall) bool {
+	switch name := piece.Function.Name; {
+	case piece.ID != "", name == "", c.name == "":
+		return false
+	case name != c.name:
+		return true
+	}
+	c.renamed = c.renamed || !json.Valid([]byte(c.arguments.String()))
+	return !c.renamed
 }
 
 func (t *translator) pending(piece upstream.ToolCall) *pendingCall {

@@ -152,6 +152,31 @@ func TestDialects(t *testing.T) {
 			chunk(`{"tool_calls": [{"index": 0, "id": 7, "function": {"name": "f", "arguments": "{}"}}, {"index": 1, "id": null, "function": {"name": "g", "arguments": "{}"}}]}`, `"tool_calls"`),
 			chunk(`{"role": "tool", "tool_call_id": 7, "content": "42"}`, "null"), agenttest.Done()},
 			[]string{"call 7: f {}", "call call_1_2: g {}", "output 7: 42", "completed"}},
+		"every call numbered 0, without ids": {[]agenttest.Step{
+			chunk(`{"tool_calls": [{"index": 0, "id": "", "function": {"name": "f", "arguments": "{\"a\":1}"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "id": "", "function": {"name": "f", "arguments": "{\"a\":2}"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "id": "", "function": {"name": "g", "arguments": ""}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "id": "", "function": {"arguments": "{\"b\":3}"}}]}`, `"tool_calls"`), agenttest.Done()},
+			[]string{`call call_1_1: f {"a":1}`, `call call_1_3: f {"a":2}`, `call call_1_5: g {"b":3}`, "completed"}},
+		"calls without ids or numbers, in pieces": {[]agenttest.Step{
+			chunk(`{"tool_calls": [{"function": {"name": "f", "arguments": ""}}]}`, "null"),
+			chunk(`{"tool_calls": [{"function": {"arguments": "{\"a\""}}]}`, "null"), chunk(`{"tool_calls": [{"function": {"arguments": ":{}}"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"function": {"name": "f", "arguments": ""}}]}`, "null"),
+			chunk(`{"tool_calls": [{"function": {"arguments": "{}"}}, {"function": {"name": "g", "arguments": {"b": 2}}}]}`, `"tool_calls"`), agenttest.Done()},
+			[]string{`call call_1_1: f {"a":{}}`, `call call_1_3: f {}`, `call call_1_5: g {"b": 2}`, "completed"}},
+		"a name told again in each piece": {[]agenttest.Step{
+			chunk(`{"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{\"a\":"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "1}"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}`, `"tool_calls"`), agenttest.Done()},
+			[]string{`call call_1_1: f {"a":1}`, "completed"}},
+		"a name told again beside its id": {[]agenttest.Step{
+			chunk(`{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}`, "null"),
+			chunk(`{"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]}`, `"tool_calls"`), agenttest.Done()},
+			[]string{"call c: f {}", "completed"}},
+		"calls of the old kind, one after the other": {[]agenttest.Step{
+			chunk(`{"function_call": {"name": "f", "arguments": "{\"a\":1}"}}`, "null"), chunk(`{"function_call": {"name": "f", "arguments": "{\"a\":2}"}}`, `"function_call"`), agenttest.Done()},
+			[]string{`call call_1_1: f {"a":1}`, `call call_1_3: f {"a":2}`, "completed"}},
 		"arguments as an object, no ids": {[]agenttest.Step{chunk(`{"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]}`, `"stop"`), agenttest.Done()},
 			[]string{`call call_1_1: f {"a": 1}`, "completed"}},
 		"a tool's answer, then more": {[]agenttest.Step{
