@@ -19,7 +19,7 @@ var secret = regexp.MustCompile(`(?i)bearer\s+[^\s"',;]+` +
 
 // named matches a credential by the name that stands before it, and userinfo
 // in URLs.
-var named = regexp.MustCompile(`(?i)((?:token|api[_-]?key|secret|password|authorization)["']?\s*[=:]\s*["']?)[^\s"'&,;]+` +
+var named = regexp.MustCompile(`(?i)((?:token|api[_-]?key|secret|password|authorization)["']?\s*[=:]\s*["']?)(?:(?:basic|digest|negotiate)\s+)?[^\s"'&,;]+` +
 	`|(://)[^/\s@]+(@)`)
 
 // Clean makes text from another server fit for a person's eyes: one line of at

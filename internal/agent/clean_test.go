@@ -18,6 +18,7 @@ func TestClean(t *testing.T) {
 		"Incorrect API key provided: sk-proj-ab***xyz.":  "Incorrect API key provided: ***",
 		"token dapi0123456789abcdef is expired":          "token *** is expired",
 		"Authorization: Bearer abc.def":                  "Authorization: ***",
+		"Authorization: Basic dTpw, then more":           "Authorization: ***, then more",
 		"sent bearer s3cr3t!":                            "sent ***",
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln wins": "*** wins",
 		"GET https://u:p@host/x?api_key=123&b=1":         "GET https://***@host/x?api_key=***&b=1",

@@ -1,11 +1,13 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -122,7 +124,7 @@ func (c *call) authError(err error) error {
 }
 
 // status explains a response that is not 200. What the agent says about it is
-// repeated when it is JSON: an HTML page helps nobody.
+// repeated when it is JSON or plain text: an HTML page helps nobody.
 func (c *call) status(resp *http.Response) error {
 	code := resp.StatusCode
 	switch {
@@ -143,7 +145,7 @@ func (c *call) status(resp *http.Response) error {
 	default:
 		what = "failed"
 	}
-	text, word := c.explanation()
+	text, word := c.explanation(resp)
 	msg := fmt.Sprintf("The agent at %s %s (HTTP %d)", c.host, what, code)
 	if text != "" {
 		msg += ": " + text
@@ -154,13 +156,24 @@ func (c *call) status(resp *http.Response) error {
 }
 
 // explanation reads what an error response says of itself.
-func (c *call) explanation() (text, word string) {
+func (c *call) explanation(resp *http.Response) (text, word string) {
 	body, _ := io.ReadAll(io.LimitReader(c, maxErrorBody))
-	if !gjson.ValidBytes(body) {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	doc := gjson.ParseBytes(body)
+	switch {
+	case gjson.ValidBytes(body):
+	case kind == "text/plain" && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
+		return agent.Clean(string(body), c.token), ""
+	default:
 		return "", ""
 	}
-	doc := gjson.ParseBytes(body)
-	for _, path := range []string{"error.message", "message", "detail", "detail.0.msg", "error"} {
+	if doc.IsArray() { // Gemini's is a list of one
+		doc = doc.Get("0")
+	}
+	if doc.Type == gjson.String {
+		return agent.Clean(doc.Str, c.token), ""
+	}
+	for _, path := range []string{"error.message", "message", "detail", "detail.0.msg", "detail.message", "errors.0.message", "error"} {
 		if v := doc.Get(path); v.Type == gjson.String && v.Str != "" {
 			text = agent.Clean(v.Str, c.token)
 			break
