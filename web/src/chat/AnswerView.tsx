@@ -66,7 +66,7 @@ function useDecisions(message: ChatMessage, open: boolean, onApprove: Props["onA
     const asked = message.parts.flatMap((part) => (part.kind === "approval" ? [part.id] : []));
     const decide = (id: string, approve: boolean) => {
       const all = { ...made, [id]: approve };
-      const whole = asked.every((other) => other in all);
+      const whole = asked.every((other) => Object.hasOwn(all, other));
       setMade(whole ? {} : all);
       if (whole) onApprove(message, asked.map((other) => ({ id: other, approve: all[other] === true })));
     };

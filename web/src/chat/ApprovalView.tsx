@@ -22,7 +22,7 @@ export function ApprovalView({ part, decisions: { made, decide } }: Props) {
   const t = useT();
   const question = t.approvalAsked(part.name, part.server);
   const choice = (approve: boolean) => (
-    <Button look={approve ? "primary" : "plain"} aria-pressed={part.id in made ? made[part.id] === approve : undefined} onClick={() => decide?.(part.id, approve)}>
+    <Button look={approve ? "primary" : "plain"} aria-pressed={Object.hasOwn(made, part.id) ? made[part.id] === approve : undefined} onClick={() => decide?.(part.id, approve)}>
       {approve ? <Check size={15} /> : <X size={15} />}
       {approve ? t.allow : t.deny}
     </Button>

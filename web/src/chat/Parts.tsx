@@ -121,13 +121,13 @@ function Labelled({ label, value }: { label: string; value: unknown }) {
 
 /** JSON, also JSON inside a string, with its structure shown; other text as it is. */
 export function pretty(value: unknown): string {
-  if (typeof value !== "string") return JSON.stringify(value, null, 2) ?? "";
   try {
-    const inner: unknown = JSON.parse(value);
-    return typeof inner === "object" && inner !== null ? JSON.stringify(inner, null, 2) : value;
+    const inner: unknown = typeof value === "string" ? JSON.parse(value) : value;
+    if (typeof value !== "string" || (typeof inner === "object" && inner !== null)) return JSON.stringify(inner, null, 2) ?? "";
   } catch {
-    return value;
+    // No JSON; or deeper than a browser can write.
   }
+  return typeof value === "string" ? value : "…";
 }
 
 function hostOf(url: string): string {

@@ -37,6 +37,27 @@ describe("addEvent", () => {
     expect(textOf(play(message("All at once")).parts)).toBe("All at once");
   });
 
+  it.each([
+    ["as plain text", "Hello there"],
+    ["beside what is none", [null, 7, { type: "output_text", text: null }, { type: "output_text", text: "Hello there", annotations: [null] }]],
+  ])("takes the text of a message that says it %s", (_, content) => {
+    const item = { type: "message", id: "msg_1", content };
+    const done = { type: "response.output_item.done", item };
+    for (const answer of [play(done), play(delta("Hello "), delta("there"), done)]) expect(answer.parts).toMatchObject([{ text: "Hello there", citations: [] }]);
+    expect(textOf(partsOfItems([item], ""))).toBe("Hello there");
+  });
+
+  it.each([
+    ["a summary", { summary: [{ type: "summary_text", text: "Hm" }] }],
+    ["a summary that is plain text", { summary: "Hm" }],
+    ["its content, as vLLM and LM Studio show it", { summary: [], content: [{ type: "reasoning_text", text: "Hm" }] }],
+  ])("takes a reasoning from %s", (_, said) => {
+    const item = { type: "reasoning", id: "r", ...said };
+    const done = { type: "response.output_item.done", item };
+    const streamed = { type: "response.reasoning_text.delta", item_id: "r", delta: "Hm" };
+    for (const { parts } of [play(done), play(streamed, done), { parts: partsOfItems([item], "") }]) expect(parts).toMatchObject([{ kind: "reasoning", text: "Hm" }]);
+  });
+
   it("says a refusal like any text, in pieces or at once", () => {
     const refused = { type: "response.output_item.done", item: { type: "message", id: "msg_1", content: [{ type: "refusal", refusal: "I will not." }] } };
     const piece = (text: string) => ({ type: "response.refusal.delta", item_id: "msg_1", delta: text });
@@ -54,6 +75,12 @@ describe("addEvent", () => {
       { type: "response.output_item.done", item: { type: "function_call_output", call_id: "c1", output: { temp: 18 } } },
     );
     expect(answer.parts).toEqual([{ kind: "tool", key: "0:c1", callId: "c1", name: "get_weather", input: "{}", output: { temp: 18 } }]);
+  });
+
+  it("joins an output that comes as an event of its own, or without an id", () => {
+    const call = (id?: string) => ({ type: "response.output_item.done", item: { type: "function_call", call_id: id, name: "f" } });
+    expect(play(call("c1"), call("c2"), { type: "function_call_output", call_id: "c1", output: "18" }).parts).toMatchObject([{ output: "18" }, { output: undefined }]);
+    expect(play(call(), { type: "function_call_output", output: null }).parts).toMatchObject([{ name: "f", output: null }]);
   });
 
   it("keeps the order of reasoning, tools and text", () => {
@@ -97,7 +124,7 @@ describe("addEvent", () => {
     );
     expect(answer.parts).toMatchObject([
       { name: "code_interpreter", input: "1+1", output: [{ logs: "2" }] },
-      { name: "web_search", input: '{"type":"search","query":"rain"}', output: undefined },
+      { name: "web_search", input: { type: "search", query: "rain" }, output: undefined },
       { name: "local_shell", output: "a.txt" },
     ]);
   });

@@ -1,13 +1,13 @@
 import type { AnswerError, MessageStatus, StoppedBy, TraceSummary } from "../api/types";
 import type { StreamEvent } from "./reader";
-import type { Annotation, OutputItem } from "./vocabulary";
+import { annotationOf, itemOf, text, type Annotation, type OutputItem } from "./vocabulary";
 
 /** One visible piece of an answer, in the order the agent made them. */
 export type Part =
   | { kind: "text"; key: string; text: string; citations: Annotation[]; closed: boolean }
   | { kind: "reasoning"; key: string; text: string }
-  | { kind: "tool"; key: string; callId: string; name: string; input: string; output?: unknown; /** Why it failed, when it did. */ error?: unknown }
-  | { kind: "approval"; key: string; id: string; name: string; server: string; input: string };
+  | { kind: "tool"; key: string; callId: string; name: string; input: unknown; output?: unknown; /** Why it failed, when it did. */ error?: unknown }
+  | { kind: "approval"; key: string; id: string; name: string; server: string; input: unknown };
 
 export interface Answer {
   clientRequestId?: string;
@@ -48,12 +48,14 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
     case "response.refusal.delta":
       return withParts(answer, addText(answer.parts, text(data.item_id), text(data.delta)));
     case "response.output_text.annotation.added":
-      return withParts(answer, addCitation(answer.parts, text(data.item_id), data.annotation as Annotation));
+      return withParts(answer, addCitation(answer.parts, text(data.item_id), annotationOf(data.annotation)));
     case "response.reasoning_summary_text.delta":
     case "response.reasoning_text.delta":
       return withParts(answer, addReasoning(answer.parts, text(data.item_id), text(data.delta)));
     case "response.output_item.done":
-      return withParts(answer, addItem(answer.parts, data.item as OutputItem | undefined));
+      return withParts(answer, addItem(answer.parts, itemOf(data.item)));
+    case "function_call_output": // some agents send the bare item as an event
+      return withParts(answer, addItem(answer.parts, itemOf(data)));
     case "error":
       return { ...answer, error: { code: text(data.code), message: text(data.message) } };
     case "thumbprint.done":
@@ -69,9 +71,9 @@ export function addEvent(answer: Answer, { data }: StreamEvent): Answer {
 }
 
 /** Builds the parts of a stored answer; `content` counts where the items hold no text. */
-export function partsOfItems(items: OutputItem[], content: string): Part[] {
+export function partsOfItems(items: readonly unknown[], content: string): Part[] {
   let parts: Part[] = [];
-  for (const item of items) parts = addItem(parts, item);
+  for (const item of items) parts = addItem(parts, itemOf(item));
   const shown = parts.some((part) => part.kind === "text");
   return shown || content === "" ? parts : [...parts, { kind: "text", key: "content", text: content, citations: [], closed: true }];
 }
@@ -119,11 +121,11 @@ function addItem(parts: Part[], item: OutputItem | undefined): Part[] {
     case "reasoning":
       return closeReasoning(parts, item);
     case "mcp_approval_request":
-      return [...parts, { kind: "approval", key: key(parts, item.id), id: item.id ?? "", name: item.name ?? "", server: item.server_label ?? "", input: item.arguments ?? "" }];
+      return [...parts, { kind: "approval", key: key(parts, item.id), id: item.id, name: item.name, server: item.server_label, input: item.arguments ?? "" }];
     default:
       // function_call, mcp_call, and those of the model's maker: code_interpreter_call, web_search_call, …
-      if (item?.type?.endsWith("_call")) return addCall(parts, item);
-      if (item?.type?.endsWith("_call_output")) return addOutput(parts, item);
+      if (item?.type.endsWith("_call")) return addCall(parts, item);
+      if (item?.type.endsWith("_call_output")) return addOutput(parts, item);
       return parts;
   }
 }
@@ -134,9 +136,8 @@ function addItem(parts: Part[], item: OutputItem | undefined): Part[] {
  * said again.
  */
 function closeText(parts: Part[], item: OutputItem): Part[] {
-  const pieces = item.content ?? [];
-  const whole = pieces.map((piece) => piece.text || piece.refusal || "").join("");
-  const citations = pieces.flatMap((piece) => piece.annotations ?? []);
+  const whole = item.content.map((piece) => piece.text).join("");
+  const citations = item.content.flatMap((piece) => piece.annotations);
   if (whole === "" && citations.length === 0) return parts;
   const at = parts.findLastIndex((part) => part.kind === "text" && !part.closed);
   const open = parts[at];
@@ -152,7 +153,9 @@ function sameText(streamed: string, whole: string): boolean {
 }
 
 function closeReasoning(parts: Part[], item: OutputItem): Part[] {
-  const whole = (item.summary ?? item.content ?? []).map((piece) => piece.text ?? "").join("\n\n");
+  // Models that show their reasoning itself have no summary, or an empty one.
+  const pieces = [item.summary, item.content].find((said) => said.some((piece) => piece.text !== "")) ?? [];
+  const whole = pieces.map((piece) => piece.text).join("\n\n");
   if (whole === "") return parts;
   const last = parts.at(-1);
   if (last?.kind === "reasoning" && sameText(last.text, whole)) return replaceLast(parts, { ...last, text: whole });
@@ -160,18 +163,18 @@ function closeReasoning(parts: Part[], item: OutputItem): Part[] {
 }
 
 function addCall(parts: Part[], item: OutputItem): Part[] {
-  const callId = item.call_id ?? item.id ?? "";
-  const name = item.name ?? (item.type === "function_call" ? "" : item.type.replace(/_call$/, ""));
+  const callId = item.call_id || item.id;
+  const name = item.name || (item.type === "function_call" ? "" : item.type.replace(/_call$/, ""));
   const input = item.arguments ?? item.input ?? item.code ?? item.action ?? item.queries ?? "";
   const output = item.output ?? item.outputs ?? item.results ?? undefined;
-  return [...parts, { kind: "tool", key: key(parts, callId), callId, name, input: typeof input === "string" ? input : JSON.stringify(input), output, error: errorOf(item) }];
+  return [...parts, { kind: "tool", key: key(parts, callId), callId, name, input, output, error: errorOf(item) }];
 }
 
 function addOutput(parts: Part[], item: OutputItem): Part[] {
   const at = parts.findLastIndex((part) => part.kind === "tool" && part.callId === item.call_id);
   const part = parts[at];
   if (part?.kind === "tool") return parts.with(at, { ...part, output: item.output, error: errorOf(item) });
-  return [...parts, { kind: "tool", key: key(parts, item.call_id), callId: item.call_id ?? "", name: item.name ?? "", input: "", output: item.output, error: errorOf(item) }];
+  return [...parts, { kind: "tool", key: key(parts, item.call_id), callId: item.call_id, name: item.name, input: "", output: item.output, error: errorOf(item) }];
 }
 
 /** MCP calls tell their error, other calls at most that they failed. */
@@ -185,10 +188,6 @@ export function errorsIn({ parts, error }: Pick<Answer, "parts" | "error">): num
 }
 
 // Item ids are not unique (some agents send one literal for all), so the place counts too.
-function key(parts: Part[], id: string | undefined): string {
-  return `${parts.length}:${id ?? ""}`;
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
+function key(parts: Part[], id: string): string {
+  return `${parts.length}:${id}`;
 }

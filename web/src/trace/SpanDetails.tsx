@@ -1,6 +1,7 @@
 import { CircleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import type { Span } from "../api/types";
+import { pretty } from "../chat/Parts";
 import { duration, useI18n, useT } from "../i18n";
 import { CopyButton } from "../ui/copy";
 import { Cut } from "./Cut";
@@ -82,7 +83,7 @@ function Failure({ children }: { children: ReactNode }) {
 /** What OpenTelemetry records of an error: its type, what it says, and where it came from. */
 function Exception({ event: { attributes } }: { event: SpanEvent }) {
   const t = useT();
-  const [type, message, stack] = ["type", "message", "stacktrace"].map((part) => String(attributes[`exception.${part}`] ?? "").trimEnd());
+  const [type, message, stack] = ["type", "message", "stacktrace"].map((part) => pretty(attributes[`exception.${part}`]).trimEnd());
   return (
     <div>
       <Failure>

@@ -7,7 +7,7 @@ import { CopyButton } from "../ui/copy";
 import { IconButton } from "../ui/controls";
 import { Cut } from "./Cut";
 import { Json } from "./Json";
-import { decoded, readable, type ChatMessage, type Readable, type RetrievedDocument } from "./readable";
+import { decoded, own, readable, type ChatMessage, type Readable, type RetrievedDocument } from "./readable";
 
 interface Props {
   name: string;
@@ -77,11 +77,12 @@ const pictures: Record<string, ReactNode> = {
 
 function Message({ message: { role, text, calls } }: { message: ChatMessage }) {
   const t = useT();
+  const picture = own(pictures, role);
   return (
     <div className="rounded-m border border-line px-3 py-2">
       <p className="flex items-center gap-1.5 text-xs text-quiet">
-        {pictures[role] && <span aria-hidden>{pictures[role]}</span>}
-        {t.roleNames[role] ?? role}
+        {picture && <span aria-hidden>{picture}</span>}
+        {own(t.roleNames, role) ?? role}
       </p>
       {text && <div className="mt-1">{typeof decoded(text) === "string" ? <Prose text={text} /> : <Json value={text} />}</div>}
       {calls.map((call, at) => (

@@ -20,6 +20,7 @@ describe("readable", () => {
       [message("reasoning", "Hm"), message("assistant", "", call), message("tool", "18"), message("assistant", "It is 18.")],
       {},
     ],
+    ["a reasoning that vLLM and LM Studio show", [{ type: "reasoning", summary: [], content: [{ type: "reasoning_text", text: "Hm" }] }], [message("reasoning", "Hm")], {}],
     ["a request of responses in a string", '{"request": {"input": [{"role": "user", "content": "Hi"}], "stream": true}}', [message("user", "Hi")], { stream: true }],
     ["a question as the input", { input: "Hi", model: "m" }, [message("user", "Hi")], { model: "m" }],
     ["LangChain's messages", { messages: [[{ type: "human", content: "Hi" }, { type: "ai", content: "Yes", tool_calls: [{ name: "get_weather", args: { city: "Paris" } }] }]] }, [message("user", "Hi"), message("assistant", "Yes", call)], {}],
@@ -56,6 +57,7 @@ describe("readable", () => {
     [{ messages: [{ role: "user", content: "Hi" }, { something: "else" }] }, "json"],
     [[{ page_content: "One" }, { other: 1 }], "json"],
     [{ role: "admin" }, "json"],
+    [{ type: "constructor", content: "Hi" }, "json"],
     [{ type: "tool", name: "x" }, "json"],
     [{ message: { message: { message: null } } }, "json"],
   ])("%j is %s", (value, kind) => {

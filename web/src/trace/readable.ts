@@ -37,6 +37,14 @@ type Fields = Record<string, unknown>;
 /** The best way to show a value; what is not recognised is JSON. */
 export function readable(recorded: unknown): Readable {
   const value = decoded(recorded);
+  try {
+    return recognised(value);
+  } catch {
+    return { kind: "json", value }; // deeper than the browser's stack
+  }
+}
+
+function recognised(value: unknown): Readable {
   if (value === undefined || value === null || value === "") return { kind: "nothing" };
   if (typeof value === "string") return { kind: "text", text: value };
   const documents = documentsIn(value);
@@ -118,8 +126,8 @@ function messageOf(value: unknown): ChatMessage | undefined {
   if (isFields(value.message)) return messageOf({ role: "assistant", ...value.message }); // a choice, or a generation
   if (type === "function_call") return { role: "assistant", text: "", calls: [{ name: words(name), input: decoded(value.arguments) }] };
   if (type === "function_call_output") return { role: "tool", text: contentText(value.output), calls: [] };
-  if (type === "reasoning") return { role: "reasoning", text: contentText(value.summary), calls: [] };
-  const speaker = typeof role === "string" ? role : typeof type === "string" ? langChainRoles[type] : undefined;
+  if (type === "reasoning") return { role: "reasoning", text: contentText(value.summary) || contentText(value.content), calls: [] };
+  const speaker = typeof role === "string" ? role : own(langChainRoles, words(type));
   if (!speaker || !("content" in value || "tool_calls" in value)) return undefined;
   return { role: speaker, text: contentText(content), calls: callsIn(value) };
 }
@@ -169,5 +177,8 @@ function documentOf(value: unknown): RetrievedDocument | undefined {
     metadata,
   };
 }
+
+/** A member of a table; its name is foreign, and may be one that every object has. */
+export const own = <T,>(table: Record<string, T>, name: string): T | undefined => (Object.hasOwn(table, name) ? table[name] : undefined);
 
 const words = (value: unknown): string => (typeof value === "string" ? value : "");
