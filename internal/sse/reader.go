@@ -27,6 +27,7 @@ const (
 	firstBuffer = 512      // what an open stream of small events holds
 	busyBuffer  = 1 << 10  // and one that says more than that at once
 	keepBuffer  = 64 << 10 // a larger buffer is given back after its event
+	maxStray    = 4 << 10  // how many bytes of lines that are no fields are kept
 	emptyReads  = 100      // reads of nothing in a row before io.ErrNoProgress
 )
 
@@ -43,7 +44,8 @@ type Reader struct {
 	began   bool // the first line was seen: a BOM would be data now
 	block   block
 	lastID  string
-	failed  error // what Next returned; it returns it for ever
+	stray   []byte // what Stray returns
+	failed  error  // what Next returned; it returns it for ever
 }
 
 // block is the event being read. Its offsets are into buf.
@@ -74,6 +76,7 @@ func (r *Reader) Next() (Event, error) {
 		return Event{}, r.failed
 	}
 	r.block = block{joined: r.block.joined[:0]}
+	r.stray = r.stray[:0]
 	for {
 		start, stop, ok := r.nextLine()
 		if !ok {
@@ -102,6 +105,11 @@ func (r *Reader) Next() (Event, error) {
 		r.block = block{joined: r.block.joined}
 	}
 }
+
+// Stray returns the lines before and in what Next returned that are no field of the
+// standard, each with a line feed; of many, the first. It is valid until the next call of
+// Next. A client has to ignore them, but some servers write there why they stop.
+func (r *Reader) Stray() []byte { return r.stray }
 
 // nextLine returns the bounds of the next line in buf, without its end; false
 // when more bytes are needed.
@@ -185,6 +193,11 @@ func (r *Reader) field(start, stop int) {
 		// "If the field value does not contain U+0000 NULL", else ignored.
 		if v := r.buf[from:stop]; bytes.IndexByte(v, 0) < 0 {
 			b.id, b.hasID = string(v), true
+		}
+	case "retry": // a field, and nothing to us
+	default:
+		if len(r.stray)+len(line) < maxStray {
+			r.stray = append(append(r.stray, line...), '\n')
 		}
 	}
 }

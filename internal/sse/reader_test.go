@@ -88,6 +88,33 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// What servers write beside the fields is kept for who wants to know, within bounds.
+func TestReaderStray(t *testing.T) {
+	for name, tc := range map[string]struct {
+		in    string
+		calls int // of Next
+		want  string
+	}{
+		"fields only":         {": c\nid: 1\nretry: 5\nevent: x\ndata: a\n\n", 1, ""},
+		"another field":       {"error: x\n\ndata: a\n\n", 1, "error: x\n"},
+		"of an event before":  {"error: x\ndata: a\n\ndata: b\n\n", 2, ""},
+		"JSON":                {"{\r\n\"a\": 1\r\n}", 1, "{\n\"a\": 1\n}\n"},
+		"after the end":       {"error: x\n\n", 2, "error: x\n"},
+		"many lines":          {strings.Repeat("abc\n", 5000), 1, strings.Repeat("abc\n", 1024)},
+		"a line that is long": {strings.Repeat("x", 5000) + "\ny\n", 1, "y\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sse.NewReader(iotest.OneByteReader(strings.NewReader(tc.in)), 1<<20)
+			for range tc.calls {
+				_, _ = r.Next()
+			}
+			if got := string(r.Stray()); got != tc.want {
+				t.Errorf("Stray() = %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // An event must be given when its empty line is there, not when the byte after
 // a CR shows whether it was a CRLF: that byte may come minutes later.
 func TestReaderDoesNotWaitForTheByteAfterCR(t *testing.T) {

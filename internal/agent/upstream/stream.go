@@ -51,6 +51,9 @@ func (s *stream) Next() (agent.Event, error) {
 // is whole counts also where the connection ends without the empty line after it.
 func (s *stream) step() (ev agent.Event, pass bool, err error) {
 	raw, err := s.reader.Next()
+	if err := s.stray(); err != nil {
+		return ev, false, err
+	}
 	if err != nil && !whole(raw.Data) {
 		return ev, false, s.ended(err)
 	}
@@ -117,6 +120,26 @@ func (s *stream) nonsense(raw sse.Event) error {
 		return s.call.reported(peeked{message: string(raw.Data)})
 	}
 	return agent.Errorf(agent.CodeBadResponse, "The agent at %s sent an event that is not a JSON object, or is nested without end.", s.call.host)
+}
+
+// stray returns the error that the agent wrote beside its events: in a field "error"
+// (llama.cpp's server until September 2025), or as the JSON of a response that is called a
+// stream all the same.
+func (s *stream) stray() error {
+	text, named := bytes.CutPrefix(s.reader.Stray(), []byte("error:"))
+	if text = bytes.TrimSpace(text); len(text) == 0 {
+		return nil
+	}
+	p := peeked{failed: named, message: string(text)}
+	if data, ok := normalize(text); ok && named {
+		p = peek("error", data)
+	} else if ok {
+		p = peek("", data)
+	}
+	if !p.failed {
+		return nil
+	}
+	return s.call.reported(p)
 }
 
 // TraceID implements agent.Stream.
