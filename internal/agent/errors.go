@@ -33,7 +33,8 @@ type Error struct {
 	// UpstreamCode is the agent's own word for the failure, if it gave one
 	// ("rate_limited"). It comes from the network: one line, at most 100 bytes.
 	UpstreamCode string
-	Cause        error // for the log; may be nil
+	RetryAfter   string // the agent's header of that name; "" when there was none
+	Cause        error  // for the log; may be nil
 }
 
 // Error returns the code, the sentence and the cause, for the log.
@@ -43,6 +44,9 @@ func (e *Error) Error() string {
 	}
 	return e.Code + ": " + e.Message + ": " + e.Cause.Error()
 }
+
+// Busy reports whether the agent takes no more requests for now.
+func (e *Error) Busy() bool { return e.Status == http.StatusTooManyRequests }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }

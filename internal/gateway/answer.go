@@ -18,6 +18,8 @@ type Answer struct {
 	StoppedBy    string            // when stopped: "user", "disconnect", "shutdown", or what Cut is about
 	ErrorCode    string            // when failed
 	ErrorMessage string            // when failed; one sentence for a person
+	Busy         bool              // when failed: the agent takes no more requests for now (HTTP 429)
+	RetryAfter   string            // when failed: the agent's header of that name, if it had one
 	Text         string            // of all messages
 	Items        []json.RawMessage // output items in the Responses vocabulary
 	Summary      *Summary

@@ -178,6 +178,7 @@ func (t *Turn) finish(obs *observer, err error) *Answer {
 		a.stop("disconnect")
 	case errors.As(err, &ae):
 		a.fail(ae.Code, ae.Message)
+		a.Busy, a.RetryAfter = ae.Busy(), ae.RetryAfter
 	default:
 		a.fail(agent.CodeAgentError, "The agent failed.")
 	}

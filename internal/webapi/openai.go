@@ -235,6 +235,19 @@ func unfinished(a *gateway.Answer) (code, message string) {
 	return "stopped", "The answer was stopped before its end."
 }
 
+// openAIFailed says that an answer which was asked for whole failed, and why. An agent's
+// "too many requests" is passed on as one.
+func openAIFailed(w http.ResponseWriter, a *gateway.Answer, code, why string) error {
+	status := http.StatusBadGateway
+	if a.Busy {
+		status = http.StatusTooManyRequests
+		if a.RetryAfter != "" {
+			w.Header().Set("Retry-After", a.RetryAfter)
+		}
+	}
+	return httpx.WriteJSON(w, status, openAIErrorOf(status, code, why))
+}
+
 // agentEvent is what is read of an event.
 type agentEvent struct {
 	Type       string          `json:"type"`

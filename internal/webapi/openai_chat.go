@@ -86,7 +86,7 @@ func (s *API) openAIChat(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := turn.Run(r.Context(), discard{})
 	if code, why := unfinished(a); code != "" {
-		return httpx.WriteJSON(w, http.StatusBadGateway, openAIErrorOf(http.StatusBadGateway, code, why))
+		return openAIFailed(w, a, code, why)
 	}
 	base.Choices = []chatChoice{{Message: &chatMessage{Role: chat.RoleAssistant, Content: a.Text}, FinishReason: finishReason(a)}}
 	base.Usage = chatUsageOf(a.Summary)

@@ -126,7 +126,7 @@ func (s *API) openAIResponses(w http.ResponseWriter, r *http.Request) error {
 		resp.Output = append(resp.Output, ids.name(item, i))
 	}
 	if resp.settle(a); resp.Error != nil && len(a.Items) == 0 {
-		return httpx.WriteJSON(w, http.StatusBadGateway, openAIErrorOf(http.StatusBadGateway, resp.Error.Code, resp.Error.Message))
+		return openAIFailed(w, a, resp.Error.Code, resp.Error.Message)
 	}
 	return httpx.WriteJSON(w, http.StatusOK, resp)
 }

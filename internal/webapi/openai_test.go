@@ -217,6 +217,36 @@ func TestOpenAIErrors(t *testing.T) {
 	}
 }
 
+// TestAnAgentThatIsBusyIsSaidSo: what an agent that takes no more requests for now says
+// of itself reaches OpenAI's clients; one that is down for a while is a failure.
+func TestAnAgentThatIsBusyIsSaidSo(t *testing.T) {
+	h := newHouse(t, sqldbtest.SQLite(t))
+	for _, tc := range []struct {
+		agent, status int
+		after, wait   string // Retry-After as the agent says it, and as we do
+		kind          string
+	}{
+		{429, 429, "7", "7", "rate_limit_error"},
+		{429, 429, "", "", "rate_limit_error"},
+		{503, 502, "7", "", "server_error"},
+	} {
+		script := []agenttest.Step{agenttest.Reply(tc.agent, "application/json", `{"error":{"message":"slow down"}}`)}
+		if tc.after != "" {
+			script = append([]agenttest.Step{agenttest.Header("Retry-After", tc.after)}, script...)
+		}
+		h.api.Gateway = turnsOf(t, h, agenttest.New(t, agenttest.Always(script...)).URL)
+		for path, ask := range map[string]map[string]any{
+			"/v1/chat/completions": {"model": "fast", "messages": userSays("x")},
+			"/v1/responses":        {"model": "fast", "input": "x"},
+		} {
+			a := h.do("POST", path, ask)
+			if a.status != tc.status || a.header.Get("Retry-After") != tc.wait || !strings.Contains(a.text, `"type":"`+tc.kind+`"`) || !strings.Contains(a.text, "slow down") {
+				t.Errorf("of an agent's %d %s says %d %v %s", tc.agent, path, a.status, a.header, a.text)
+			}
+		}
+	}
+}
+
 func TestOpenAIModels(t *testing.T) {
 	h := newHouse(t, sqldbtest.SQLite(t))
 	const demo = `{"id":"demo","object":"model","created":0,"owned_by":"thumbprint"}`

@@ -152,7 +152,7 @@ func (c *call) status(resp *http.Response) error {
 	} else {
 		msg += "."
 	}
-	return &agent.Error{Code: agent.CodeAgentError, Message: msg, Status: code, UpstreamCode: word}
+	return &agent.Error{Code: agent.CodeAgentError, Message: msg, Status: code, UpstreamCode: word, RetryAfter: agent.Clean(resp.Header.Get("Retry-After"), c.token)}
 }
 
 // explanation reads what an error response says of itself.
