@@ -54,6 +54,27 @@ func TestMessagesAreGroupedByID(t *testing.T) {
 	}
 }
 
+// Some agents tell the question again before they answer it. A user with a name is
+// another agent.
+func TestTheQuestionIsNoAnswer(t *testing.T) {
+	const question = `{"role": "user", "content": "hi", "id": "q"}`
+	const said = `{"role": "user", "name": "researcher", "content": "a", "id": "m"}`
+	for name, script := range map[string][]agenttest.Step{
+		"streamed": {agenttest.Event(`{"delta": ` + question + `}`), agenttest.Event(`{"delta": ` + said + `}`), agenttest.Done()},
+		"whole":    {agenttest.Reply(200, "application/json", `{"messages": [`+question+`, `+said+`]}`)},
+	} {
+		got, _, err := answer(t, script...)
+		want := []string{
+			`{"type":"response.output_text.delta","item_id":"m","delta":"a"}`,
+			`{"type":"response.output_item.done","item":{"type":"message","id":"m","role":"assistant","status":"completed","content":[{"type":"output_text","text":"a","annotations":[]}]}}`,
+			`{"type":"response.completed","response":{"object":"response","status":"completed"}}`,
+		}
+		if d := cmp.Diff(want, got); d != "" || err != io.EOF {
+			t.Errorf("%s: %v\n%s", name, err, d)
+		}
+	}
+}
+
 func TestIDsMayBeNumbers(t *testing.T) {
 	got, _, err := answer(t,
 		agenttest.Event(`{"delta": {"role": "assistant", "content": "a", "id": 1, "tool_calls": [{"id": 7, "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}`),

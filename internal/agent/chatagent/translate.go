@@ -23,6 +23,7 @@ type answer struct {
 // piece is a ChatAgentMessage, or a part of one.
 type piece struct {
 	Role       string              `json:"role"`
+	Name       upstream.ID         `json:"name"`
 	Content    json.RawMessage     `json:"content"`
 	ID         upstream.ID         `json:"id"`
 	ToolCallID upstream.ID         `json:"tool_call_id"`
@@ -78,6 +79,9 @@ func isObject(b json.RawMessage) bool { return len(b) > 0 && b[0] == '{' }
 
 // piece says one message or a part of one.
 func (t *translator) piece(p piece, out *upstream.Queue) error {
+	if upstream.Echoed(p.Role, string(p.Name)) {
+		return nil
+	}
 	text := upstream.Text(p.Content)
 	if p.Role == "tool" {
 		t.speech.Output(string(p.ToolCallID), text, out)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -98,7 +99,7 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 		t.said = true
 	case vocab.TypeItemDone:
 		item := gjson.GetBytes(raw.Data, "item")
-		if t.sent.again(item) {
+		if echoed(item) || t.sent.again(item) {
 			return false, nil
 		}
 		t.said = t.said || !strings.HasSuffix(item.Get("type").Str, "_output") // what a tool returned, no model said
@@ -113,7 +114,7 @@ func (t *translator) Event(raw upstream.Raw, out *upstream.Queue) (pass bool, er
 func (t *translator) close(raw upstream.Raw, out *upstream.Queue) (pass bool) {
 	var untold []gjson.Result
 	var keys []uint64
-	for _, item := range gjson.GetBytes(raw.Data, "response.output").Array() {
+	for _, item := range own(gjson.GetBytes(raw.Data, "response.output")) {
 		key := keyOf(item)
 		if _, known := t.known[key]; !known && !t.said {
 			untold = append(untold, item)
@@ -159,6 +160,13 @@ func keyOf(item gjson.Result) uint64 {
 	return h.Sum64()
 }
 
+func echoed(item gjson.Result) bool {
+	return upstream.Echoed(item.Get("role").Str, item.Get("name").Str)
+}
+
+// own are the items that the agent says itself.
+func own(items gjson.Result) []gjson.Result { return slices.DeleteFunc(items.Array(), echoed) }
+
 // say queues finished items, each message with its text as one delta before it.
 func say(items []gjson.Result, out *upstream.Queue) {
 	for _, item := range items {
@@ -188,7 +196,7 @@ func (t *translator) Answer(body []byte, out *upstream.Queue) error {
 	if doc.Get("status").Str == "failed" { // an error that is said was seen before
 		return agent.Errorf(agent.CodeAgentError, "The agent failed without saying why.")
 	}
-	say(items.Array(), out)
+	say(own(items), out)
 	out.Push(closing(doc))
 	return nil
 }

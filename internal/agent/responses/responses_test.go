@@ -38,6 +38,7 @@ func answer(t *testing.T, script ...agenttest.Step) (events []string, err error)
 // A response that was not streamed keeps what it says beside its items.
 func TestAnswerThatWasNotStreamed(t *testing.T) {
 	item := `{"type":"message","id":"m1","content":[{"type":"output_text","text":"a"},{"type":"output_text","text":"<b>"}]}`
+	question := `{"type":"message","id":"q","role":"user","content":[{"type":"input_text","text":"hi"}]}`
 	for name, tc := range map[string]struct {
 		rest string
 		last string
@@ -50,7 +51,7 @@ func TestAnswerThatWasNotStreamed(t *testing.T) {
 			`{"type":"response.incomplete","response":{"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := answer(t, agenttest.Reply(200, "application/json", `{"output": [`+item+`], `+tc.rest+`}`))
+			got, err := answer(t, agenttest.Reply(200, "application/json", `{"output": [`+question+`, `+item+`], `+tc.rest+`}`))
 			want := []string{
 				`{"type":"response.output_text.delta","item_id":"m1","delta":"a\u003cb\u003e"}`,
 				`{"type":"response.output_item.done","item":` + item + `}`,
@@ -89,6 +90,7 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 	twice := `{"type":"response.completed","response":{"output":[` + item("a") + `,` + item("a") + `]}}`
 	ended := `{"type":"response.done","response":{"output":[` + item("a") + `]}}`
 	created := `{"type":"response.created","response":{}}`
+	asked := `{"type":"response.completed","response":{"output":[{"type":"message","id":"q","role":"user","content":"hi"},` + item("a") + `]}}`
 	no := `{"type":"message","id":"m","content":[{"type":"refusal","refusal":"no"}]}`
 	refused := `{"type":"response.completed","response":{"output":[` + no + `]}}`
 	refusal := `{"type":"response.refusal.delta","item_id":"m","delta":"no"}`
@@ -112,7 +114,8 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 			[]string{`{"type":"response.output_item.done","item":` + call + `}`, called, returned, delta("a"), done("a"), completed("a")}},
 		"only there, and then again": {[]string{completed("a"), done("a"), completed("b")},
 			[]string{delta("a"), done("a"), completed("a"), delta("b"), done("b"), completed("b")}},
-		"text before": {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
+		"only there, after the question": {[]string{asked}, []string{delta("a"), done("a"), asked}},
+		"text before":                    {[]string{delta("a"), completed("a")}, []string{delta("a"), completed("a")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var script []agenttest.Step
@@ -127,8 +130,9 @@ func TestItemsThatComeAtTheEnd(t *testing.T) {
 	}
 }
 
-// What an agent says again of a finished item, byte for byte, is not given again. What
-// only looks the same is: ids that are none, or that deltas and calls have used anew.
+// What an agent says again of a finished item, byte for byte, or of the question, is not
+// given again. What only looks the same is: ids that are none, or that deltas and calls
+// have used anew, and a user with a name, who is another agent.
 func TestItemsThatComeAgain(t *testing.T) {
 	item := func(members string) string { return `{"type":"response.output_item.done","item":{` + members + `}}` }
 	message := func(id, text string) string {
@@ -151,6 +155,8 @@ func TestItemsThatComeAgain(t *testing.T) {
 		"at once":                             {[]string{delta("m1", "a"), a, a}, []int{2}},
 		"without deltas":                      {[]string{a, a, b}, []int{1}},
 		"the whole history":                   {[]string{a, call(`"m1"`, "f"), returned("c", "18"), a, call(`"m1"`, "f"), returned("c", "18"), b}, []int{3, 4, 5}},
+		"the question":                        {[]string{item(`"type":"message","id":"q","role":"user","content":"hi"`), item(`"type":"message","id":"q","role":"user","name":null,"content":"hi"`), a}, []int{0, 1}},
+		"another agent":                       {[]string{item(`"type":"message","id":"q","role":"user","name":"researcher","content":"hi"`), a}, nil},
 		"while another is said":               {[]string{delta("m1", "a"), a, delta("m2", "b"), a, b}, []int{3}},
 		"another text":                        {[]string{a, message(`"m1"`, "b")}, nil},
 		"another id":                          {[]string{a, message(`"m2"`, "a")}, nil},

@@ -33,7 +33,7 @@ type Function struct {
 	Arguments Arguments `json:"arguments"`
 }
 
-// ID names a call or a message. Some servers write a number where a string belongs.
+// ID names a call, a message or who speaks. Some servers write a number where a string belongs.
 type ID string
 
 // UnmarshalJSON implements json.Unmarshaler.

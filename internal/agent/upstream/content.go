@@ -74,6 +74,10 @@ func eachPart(content json.RawMessage, change func(gjson.Result) any) json.RawMe
 	return changed
 }
 
+// Echoed reports whether a message of an answer is the person's, which some agents tell
+// again. A user with a name is another agent (LangGraph's supervisors speak so).
+func Echoed(role, name string) bool { return role == "user" && name == "" }
+
 // Text returns a content's text: the string itself, or the text of its parts
 // one after the other. Pieces of any API have it in "text", or in "refusal" where
 // the model says that it will not answer.
