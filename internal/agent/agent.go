@@ -3,7 +3,8 @@
 //
 // The one invariant: whatever the upstream speaks, a Stream gives events in the
 // vocabulary of the Responses API. An event that is already in it keeps its
-// bytes, unknown types included; events of other protocols are translated by
+// bytes, unknown types included, but for a type that only the stream's "event:"
+// field says, which is put in; events of other protocols are translated by
 // the sub-package that speaks them (responses, chatagent, chatcompletions;
 // demo is the built-in agent). Package upstream holds the HTTP they share, package
 // vocab the events that translators say.

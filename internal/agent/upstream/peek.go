@@ -15,6 +15,7 @@ import (
 // peeked is what is the same in all protocols about one event.
 type peeked struct {
 	kind    string // its type
+	named   bool   // only the stream's event name says it, in a word of the vocabulary
 	failed  bool   // it reports an error
 	message string // what the error says; raw
 	code    string // the agent's word for it; raw
@@ -81,14 +82,14 @@ func peek(name string, data []byte) peeked {
 		}
 		return true
 	})
-	p.kind = kind
+	p.kind, p.named = kind, kind == "" && strings.HasPrefix(name, "response.")
 	if kind == "" || name == "error" && !strings.HasPrefix(kind, "response.") {
 		p.kind = name
 	}
 	if kind == "" && isTraceID(trace) {
 		p.trace, p.bare = trace.Str, members == 1
 	}
-	p.judge(kind == "", object, errorCode, failure, message, code, response)
+	p.judge(kind == "" && !p.named, object, errorCode, failure, message, code, response)
 	return p
 }
 

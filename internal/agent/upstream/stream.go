@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/sse"
 )
@@ -82,8 +84,22 @@ func (s *stream) step() (ev agent.Event, pass bool, err error) {
 		s.dropped++
 		return ev, false, nil
 	}
+	if p.named {
+		data = typed(p.kind, data)
+	}
 	pass, err = s.translator.Event(Raw{Type: p.kind, Data: data}, &s.queue)
 	return agent.Event{Type: p.kind, Data: data}, pass, err
+}
+
+// typed gives an event of the vocabulary its type where front ends look for it: some
+// agents write it in the stream's "event:" field only. Of two members the last counts.
+func typed(kind string, data []byte) []byte {
+	data = bytes.TrimSuffix(bytes.TrimSpace(data), []byte("}"))
+	if len(bytes.TrimSpace(data)) > len("{") {
+		data = append(data, ',')
+	}
+	data = gjson.AppendJSONString(append(data, `"type":`...), kind)
+	return append(data, '}')
 }
 
 // finish takes the announced end.
