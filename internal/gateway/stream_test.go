@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -110,64 +111,44 @@ func TestTheAgentsEventsPassUnchanged(t *testing.T) {
 
 const cite = `{"type":"url_citation","title":"Tracing","url":"https://example.com/t","start_index":0,"end_index":3}`
 
+// TestTextIsKeptOnce has its rows in a file that the page's tests read too: what the page
+// shows while an answer streams is what is stored of it.
 func TestTextIsKeptOnce(t *testing.T) {
 	h := onSQLite(t)
-	completed := `{"type":"response.completed","response":{"usage":{"input_tokens":3,"output_tokens":2}}}`
-	for _, tc := range []struct {
-		name   string
-		events []any
-		texts  []string // of the message items, in order
-	}{
-		{"deltas and their message", []any{delta("a", "Hel"), delta("a", "lo"), done("a", "Hello")}, []string{"Hello"}},
-		{"no deltas", []any{done("a", "Hello")}, []string{"Hello"}},
-		{"no message", []any{delta("a", "Hel"), delta("a", "lo")}, []string{"Hello"}},
-		{"deltas of X, message of Y", []any{delta("x", "Hel"), delta("x", "lo"), done("y", "Hello")}, []string{"Hello"}},
-		{"another id in each delta", []any{delta("1", "Hel"), delta("2", "lo"), done("3", "Hello")}, []string{"Hello"}},
-		{"one id for all messages", []any{delta("__fake_id__", "One"), done("__fake_id__", "One"), delta("__fake_id__", "Two"), done("__fake_id__", "Two")},
-			[]string{"One", "Two"}},
-		{"the same text in two messages", []any{delta("a", "Yes"), done("a", "Yes"), delta("b", "Yes"), done("b", "Yes")}, []string{"Yes", "Yes"}},
-		{"several pairs of created and completed", []any{`{"type":"response.created"}`, delta("a", "One"), done("a", "One"), completed,
-			`{"type":"response.created"}`, delta("b", "Two"), done("b", "Two"), completed}, []string{"One", "Two"}},
-		{"two at a time", []any{delta("a", "On"), delta("b", "Tw"), delta("a", "e"), delta("b", "o"), done("a", "One"), done("b", "Two")}, []string{"One", "Two"}},
-		{"two at a time under other ids", []any{delta("a", "One"), delta("b", "Two"), done("x", "One"), done("y", "Two")}, []string{"One", "Two"}},
-		{"a message that says more than was streamed", []any{delta("a", " Hello "), done("b", "Hello world")}, []string{"Hello world"}},
-		{"a message that says it otherwise", []any{delta("a", "Helo"), done("a", "Hello")}, []string{"Hello"}},
-		{"a message that closes empty", []any{delta("a", "Hello"), done("a", "")}, []string{"Hello"}},
-		{"another message after one that never came", []any{delta("a", "One"), done("b", "Two")}, []string{"One", "Two"}},
-		{"content that is plain text", []any{delta("a", "Hi"), itemDone(`{"type":"message","id":"a","content":"Hi"}`)}, []string{"Hi"}},
-		{"a refusal", []any{itemDone(refused)}, []string{"No."}},
-		{"a refusal in pieces", []any{refusal("a", "N"), refusal("a", "o."), itemDone(refused)}, []string{"No."}},
-		{"a refusal that was cut", []any{refusal("a", "N"), refusal("a", "o.")}, []string{"No."}},
-		{"many ids", append(manyDeltas(40, "x"), done("z", strings.Repeat("x", 40))), []string{strings.Repeat("x", 40)}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			h.agent.says(tc.events...)
+	file, err := os.ReadFile("testdata/text_once.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []struct {
+		Name   string
+		Events []json.RawMessage
+		Texts  []string // of the message items, in order
+	}
+	if err := json.Unmarshal(file, &rows); err != nil || len(rows) == 0 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, tc := range rows {
+		t.Run(tc.Name, func(t *testing.T) {
+			var events []any
+			for _, raw := range tc.Events {
+				events = append(events, string(raw))
+			}
+			h.agent.says(events...)
 			turn, a := h.run(ask("hello"))
 			var texts []string
 			for _, item := range gjson.ParseBytes(h.message(turn.MessageID).Items).Array() {
-				texts = append(texts, chat.TextOf(json.RawMessage(item.Get("content").Raw)))
+				if item.Get("type").Str == "message" {
+					texts = append(texts, chat.TextOf(json.RawMessage(item.Get("content").Raw)))
+				}
 			}
-			if d := cmp.Diff(tc.texts, texts); d != "" {
+			if d := cmp.Diff(tc.Texts, texts); d != "" {
 				t.Errorf("kept (-want +got):\n%s", d)
 			}
-			if want := strings.Join(tc.texts, "\n\n"); a.Text != want || chat.TextOf(h.message(turn.MessageID).Content) != want {
+			if want := strings.Join(tc.Texts, "\n\n"); a.Text != want || chat.TextOf(h.message(turn.MessageID).Content) != want {
 				t.Errorf("text %q, stored %s, want %q", a.Text, h.message(turn.MessageID).Content, want)
 			}
 		})
 	}
-}
-
-const refused = `{"type":"message","id":"a","role":"assistant","content":[{"type":"refusal","refusal":"No."}]}`
-
-func refusal(item, text string) string {
-	return `{"type":"response.refusal.delta","item_id":` + quote(item) + `,"delta":` + quote(text) + `}`
-}
-
-func manyDeltas(n int, text string) (out []any) {
-	for i := range n {
-		out = append(out, delta(strings.Repeat("i", i+1), text))
-	}
-	return out
 }
 
 func TestCitationsStayWithTheirText(t *testing.T) {

@@ -1,7 +1,7 @@
 import { Check, ShieldQuestion, X } from "lucide-react";
 import { useT } from "../i18n";
 import { CodeBlock } from "../markdown/Markdown";
-import type { Part } from "../stream/answer";
+import type { Part } from "../stream/parts";
 import { Button } from "../ui/controls";
 import { pretty } from "./Parts";
 

@@ -4,7 +4,8 @@ import { useT } from "../i18n";
 import type { Messages } from "../i18n/en";
 import { sourcesOf, withMarks } from "../markdown/citations";
 import { CodeBlock, Markdown } from "../markdown/Markdown";
-import type { Part } from "../stream/answer";
+import type { Part } from "../stream/parts";
+import { drawn } from "../stream/speech";
 import { ApprovalView, type Decisions } from "./ApprovalView";
 
 interface Props {
@@ -18,8 +19,9 @@ interface Props {
 const noDecisions: Decisions = { made: {} };
 
 /** Everything an answer is made of, in order, and its sources at the end. */
-export function Parts({ parts, writing, anchor, decisions = noDecisions }: Props) {
+export function Parts({ parts: said, writing, anchor, decisions = noDecisions }: Props) {
   const t = useT();
+  const parts = drawn(said);
   const citations = parts.flatMap((part) => (part.kind === "text" ? part.citations : []));
   const last = parts.at(-1);
   return (

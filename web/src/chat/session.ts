@@ -3,7 +3,8 @@ import { ApiError } from "../api/http";
 import type { Approval, Content, Message } from "../api/types";
 import { Observable } from "../app/observable";
 import { pauses } from "../app/pauses";
-import { addEvent, emptyAnswer, partsOfItems, textOf, type Answer, type Part } from "../stream/answer";
+import { addEvent, emptyAnswer, partsOfItems, textOf, type Answer } from "../stream/answer";
+import type { Part } from "../stream/parts";
 import { CutError, readEvents } from "../stream/reader";
 import { choosing, renamed, withMessage, type Choices } from "./tree";
 

@@ -58,6 +58,15 @@ describe("addEvent", () => {
     for (const { parts } of [play(done), play(streamed, done), { parts: partsOfItems([item], "") }]) expect(parts).toMatchObject([{ kind: "reasoning", text: "Hm" }]);
   });
 
+  it("says a reasoning once, whatever else comes before its end or under its id", () => {
+    const done = (id: string, text: string) => ({ type: "response.output_item.done", item: { type: "reasoning", id, summary: [{ text }] } });
+    const streamed = (item_id: string, text: string) => ({ type: "response.reasoning_summary_text.delta", item_id, delta: text });
+    const said = (...events: StreamEvent["data"][]) => play(...events).parts.flatMap((part) => (part.kind === "reasoning" ? [part.text] : []));
+    expect(said(streamed("r", "Hm"), done("r", "Hm"), streamed("q", "So"), done("q", "So"))).toEqual(["Hm", "So"]);
+    expect(said(streamed("r", "Hm"), { type: "response.output_item.done", item: { type: "function_call" } }, done("r", "Hm"))).toEqual(["Hm"]);
+    expect(said(streamed("r", "Hm"), streamed("r", "So"), { type: "response.output_item.done", item: { type: "reasoning", id: "r", summary: [{ text: "Hm" }, { text: "So" }] } })).toEqual(["Hm\n\nSo"]);
+  });
+
   it("says a refusal like any text, in pieces or at once", () => {
     const refused = { type: "response.output_item.done", item: { type: "message", id: "msg_1", content: [{ type: "refusal", refusal: "I will not." }] } };
     const piece = (text: string) => ({ type: "response.refusal.delta", item_id: "msg_1", delta: text });
