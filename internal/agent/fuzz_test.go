@@ -52,5 +52,6 @@ var seeds = []string{
 	"data: {\"type\":\"x\",\"type\":\"thumbprint.done\"}\r\rdata: {\"t\\u0079pe\":\"thumbprint.done\"}\n\n",
 	"data: {\"delta\": {\"role\": \"tool\", \"content\": [{\"text\": \"a\"}], \"tool_call_id\": \"c\"}, \"finish_reason\": \"stop\"}\n\n",
 	"data: {\"choices\": [{\"delta\": {\"tool_calls\": [{\"index\": 0, \"function\": {\"name\": \"f\", \"arguments\": {}}}]}, \"finish_reason\": \"stop\"}]}\n\ndata: {\"choices\": [], \"usage\": {}}\n\n",
+	"data: {\"choices\": [{\"delta\": {\"tool_calls\": [{\"id\": 7, \"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}, {\"function\": {\"name\": \"f\"}}]}}], \"usage\": {\"prompt_tokens\": 1.0, \"cost\": {\"total_cost\": \"NaN\"}}}\n\ndata: [DONE]\n\n",
 	"event: error\ndata: x\n\n", "data: {\"a\":\ndata: 1}\n\ndata: {\"\xff\": \"\\ud800\"}\n\n",
 }

@@ -4,7 +4,7 @@
 //
 // The copies differ, so the package is lenient where the meaning is clear:
 // content as a string or a list, reasoning under three names, tool calls in
-// pieces with or without an index, chunks without an id, without choices or
+// pieces with or without an index or an id, chunks without an id, without choices or
 // without a finish_reason. Of several choices only the first is an answer.
 package chatcompletions
 
