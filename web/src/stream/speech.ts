@@ -25,8 +25,8 @@ export function addText(parts: Part[], item: string, delta: string): Part[] {
 /** A citation may come before its text, while it is said, after it, or without any. */
 export function addCitation(parts: Part[], item: string, annotation: Annotation | undefined): Part[] {
   if (!annotation) return parts;
-  const named = parts.findLastIndex((part) => part.kind === "text" && part.item === item);
-  const at = named >= 0 ? named : parts.findLastIndex(isOpen);
+  const open = parts.findLastIndex((part) => isOpen(part) && part.item === item);
+  const at = open >= 0 ? open : parts.findLastIndex((part) => part.kind === "text" && part.item === item && item !== "");
   const part = parts[at];
   if (part?.kind !== "text") return [...parts, { kind: "text", key: newKey(parts, item), item, text: "", citations: [annotation], once: false, closed: false }];
   return parts.with(at, { ...part, citations: [...part.citations, annotation] });
@@ -80,7 +80,7 @@ export function drawn(parts: readonly Part[]): Part[] {
   const joined: Part[] = [];
   for (const part of parts) {
     const last = joined.at(-1);
-    if (isOpen(part) && isOpen(last) && last.once) joined[joined.length - 1] = { ...last, text: last.text + part.text, citations: [...last.citations, ...part.citations], once: part.once };
+    if (isOpen(part) && isOpen(last) && last.once) joined[joined.length - 1] = { ...last, text: last.text + part.text, citations: [...last.citations, ...part.citations], once: part.once || part.text === "" };
     else joined.push(part);
   }
   return joined;
