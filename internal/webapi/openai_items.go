@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 	"github.com/thumbprint-ai/thumbprint/internal/chat"
 )
 
@@ -14,13 +15,10 @@ import (
 // OpenAI's clients refuse a response that does.
 type itemIDs map[string]bool
 
-// fakeID is what OpenAI's own Agents SDK calls every item.
-const fakeID = "__fake_id__"
-
 // claim returns id, or one of our own for the item at index when it is taken or
 // empty.
 func (ids itemIDs) claim(id string, index int) string {
-	for n := index; id == "" || id == fakeID || ids[id]; n++ {
+	for n := index; id == "" || id == vocab.FakeID || ids[id]; n++ {
 		id = fmt.Sprintf("item_%d", n)
 	}
 	ids[id] = true

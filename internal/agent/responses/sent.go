@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/thumbprint-ai/thumbprint/internal/agent/vocab"
 )
 
 // sent is the finished items of a stream so far: by their name, the hash of each.
@@ -26,7 +28,7 @@ func (s *sent) again(item gjson.Result) bool {
 	if strings.HasSuffix(kind, "_call") {
 		delete(*s, callID) // what it returns is new, whatever it is
 	}
-	if name == "" || name == "__fake_id__" { // what OpenAI's Agents SDK writes for none
+	if name == "" || name == vocab.FakeID {
 		return false
 	}
 	if *s == nil {

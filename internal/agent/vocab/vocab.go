@@ -40,6 +40,9 @@ func Ends(kind string) bool {
 	return false
 }
 
+// FakeID is what OpenAI's own Agents SDK calls every item that has no id.
+const FakeID = "__fake_id__"
+
 // Item is an output item: a message, a function call and so on. Only the
 // members that belong to its Type are set.
 type Item struct {
