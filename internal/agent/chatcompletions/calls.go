@@ -1,8 +1,9 @@
 package chatcompletions
 
 import (
-	"encoding/json"
 	"strings"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/thumbprint-ai/thumbprint/internal/agent"
 	"github.com/thumbprint-ai/thumbprint/internal/agent/upstream"
@@ -61,7 +62,7 @@ func (c *pendingCall) over(piece upstream.ToolCall) bool {
 	case name != c.name:
 		return true
 	}
-	c.renamed = c.renamed || !json.Valid([]byte(c.arguments.String()))
+	c.renamed = c.renamed || !gjson.Valid(c.arguments.String())
 	return !c.renamed
 }
 
